@@ -1,0 +1,53 @@
+# Prahari: make demo shows the main job, make test passes the tests.
+# Needs Go and a C compiler; the rest comes from go.mod.
+SHELL    := /bin/sh
+GO       ?= go
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT   := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS  := -X main.version=$(VERSION)+$(COMMIT)
+BIN      := bin/prahari
+LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 30s
+
+.PHONY: all build test demo lint fmt fuzz bench golden interop clean
+all: build
+
+build: ## build bin/prahari
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/prahari
+
+# The race detector runs on the packages with goroutines of ours.
+CONCURRENT := ./scanner/... ./store/... ./fixtures/...
+test: ## pass the tests
+	$(GO) vet ./...
+	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v -e /scanner -e /store -e /fixtures)
+	$(GO) test -race -shuffle=on $(CONCURRENT)
+
+demo: build ## the main job, on an embedded data centre
+	$(BIN) demo
+
+lint: ## formatting, vet, golangci-lint
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted: $$out"; exit 1; fi
+	$(GO) run $(LINT) run ./...
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+fuzz: ## each fuzz target for FUZZTIME
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: ## all benchmarks; compare runs with benchstat
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+golden: ## rewrite golden files; review the diff
+	$(GO) test ./report ./bundle ./cmd/prahari -update
+
+interop: build ## an independent MTProto client against the embedded data centre (needs node and npm)
+	cd fixtures/mtcute && npm ci --no-audit --no-fund && PRAHARI=$(CURDIR)/$(BIN) node check.mjs
+
+clean:
+	rm -rf bin prahari-demo

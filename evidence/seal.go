@@ -1,0 +1,127 @@
+package evidence
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+)
+
+// MinRecipients is how many keys must be able to open sealed evidence, so that
+// one lost key loses nothing.
+const MinRecipients = 2
+
+// ErrTooFewRecipients says that sealing was refused.
+var ErrTooFewRecipients = fmt.Errorf("sealing needs %d recipients or more", MinRecipients)
+
+// A Sealer encrypts to public keys whose identities are elsewhere.
+type Sealer struct{ recipients []age.Recipient }
+
+// NewSealer takes age public keys ("age1…"), two or more, no two the same.
+func NewSealer(publicKeys []string) (*Sealer, error) {
+	s := &Sealer{}
+	seen := map[string]bool{}
+	for _, key := range publicKeys {
+		key = strings.TrimSpace(key)
+		r, err := age.ParseX25519Recipient(key)
+		if err != nil {
+			return nil, fmt.Errorf("recipient %q is not an age X25519 public key (age1…)", Caption(key, 24))
+		}
+		if seen[r.String()] {
+			continue
+		}
+		seen[r.String()] = true
+		s.recipients = append(s.recipients, r)
+	}
+	if len(s.recipients) < MinRecipients {
+		return nil, ErrTooFewRecipients
+	}
+	return s, nil
+}
+
+// Types lists the recipients' types as published in a bundle, no names.
+func (s *Sealer) Types() string {
+	return strings.TrimSuffix(strings.Repeat("X25519,", len(s.recipients)), ",")
+}
+
+// A SealedFile is a container encrypted to the recipients.
+type SealedFile struct {
+	Data       []byte // age file
+	SHA256     string // of Data, hex
+	Commitment string // SHA-256 of the container, hex: hidden by the nonce inside
+}
+
+// Seal packs files into a tar with a random nonce and their digests, and
+// encrypts it, all in memory. The nonce hides the content from anyone who would
+// guess it from the published commitment.
+func (s *Sealer) Seal(files []Raw, at time.Time) (SealedFile, error) {
+	nonce := make([]byte, 32)
+	_, _ = rand.Read(nonce) // never returns an error
+	all := append([]Raw{{Name: "NONCE", Data: nonce}}, files...)
+	var sums bytes.Buffer
+	for _, f := range all {
+		fmt.Fprintf(&sums, "%s  %s\n", Digest(f.Data), f.Name)
+	}
+	all = append(all, Raw{Name: "SHA256SUMS", Data: sums.Bytes()})
+
+	var plain bytes.Buffer
+	t := tar.NewWriter(&plain)
+	for _, f := range all {
+		h := &tar.Header{Name: f.Name, Mode: 0o600, Size: int64(len(f.Data)), ModTime: at.UTC().Truncate(time.Second), Format: tar.FormatUSTAR}
+		if err := t.WriteHeader(h); err != nil {
+			return SealedFile{}, fmt.Errorf("packing %s: %w", f.Name, err)
+		}
+		if _, err := t.Write(f.Data); err != nil {
+			return SealedFile{}, fmt.Errorf("packing %s: %w", f.Name, err)
+		}
+	}
+	if err := t.Close(); err != nil {
+		return SealedFile{}, fmt.Errorf("packing: %w", err)
+	}
+	var sealed bytes.Buffer
+	w, err := age.Encrypt(&sealed, s.recipients...)
+	if err != nil {
+		return SealedFile{}, fmt.Errorf("sealing: %w", err)
+	}
+	if _, err := w.Write(plain.Bytes()); err != nil {
+		return SealedFile{}, fmt.Errorf("sealing: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return SealedFile{}, fmt.Errorf("sealing: %w", err)
+	}
+	return SealedFile{Data: sealed.Bytes(), SHA256: Digest(sealed.Bytes()), Commitment: Digest(plain.Bytes())}, nil
+}
+
+// Open decrypts a sealed file with identities ("AGE-SECRET-KEY-1…", one a line)
+// and returns its container's files. It belongs on legal's machine.
+func Open(sealed io.Reader, identities io.Reader) ([]Raw, error) {
+	ids, err := age.ParseIdentities(identities)
+	if err != nil {
+		return nil, fmt.Errorf("reading identities: %w", err)
+	}
+	plain, err := age.Decrypt(sealed, ids...)
+	if err != nil {
+		return nil, fmt.Errorf("opening: %w", err)
+	}
+	var files []Raw
+	for t := tar.NewReader(plain); ; {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return files, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the container: %w", err)
+		}
+		data, err := io.ReadAll(t)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", h.Name, err)
+		}
+		files = append(files, Raw{Name: h.Name, Data: data})
+	}
+}
