@@ -1,0 +1,178 @@
+package matcher
+
+import (
+	"slices"
+
+	"prahari/evidence"
+)
+
+// result turns the items into matches, fields, records and findings.
+func (w *work) result(kind evidence.SourceKind) evidence.Result {
+	var r evidence.Result
+	for i := range w.items {
+		it := &w.items[i]
+		start, end := original(w.fold.jumps, it.start, it.end)
+		if it.kind == kNone {
+			if w.covered(i) {
+				continue
+			}
+			l := &w.m.facts.lexicon.labels[it.label]
+			r.Fields = append(r.Fields, evidence.Field{Name: l.name, Personal: l.personal, Start: start, End: end})
+			continue
+		}
+		c := &w.cands[it.cand]
+		if disguised(w.fold.jumps, it.start, it.end) {
+			c.evasive = true
+		}
+		r.Matches = append(r.Matches, evidence.Match{
+			Kind: kindNames[it.kind], Form: c.form(it.kind), Validity: c.validity(it.kind),
+			Label: w.m.facts.lexicon.labels[it.label].name, Start: start, End: end,
+		})
+	}
+	r.Records = w.records(&r)
+	r.Findings = w.m.rules.judge(&r, &w.words, kind)
+	return r
+}
+
+// covered reports whether the labelled value at i is nothing but an identifier:
+// the match says it better.
+func (w *work) covered(i int) bool {
+	it := &w.items[i]
+	for _, other := range w.items {
+		if other.kind != kNone && other.start <= it.start && it.end <= other.end {
+			return true
+		}
+	}
+	return false
+}
+
+// A group is the part of the items that may be one person.
+type group struct {
+	key     int32
+	matches []evidence.Match
+	fields  []evidence.Field
+}
+
+func (g *group) parts() int {
+	var kinds []evidence.Kind
+	for _, m := range g.matches {
+		if !slices.Contains(kinds, m.Kind) {
+			kinds = append(kinds, m.Kind)
+		}
+	}
+	var names []string
+	for _, f := range g.fields {
+		if !slices.Contains(names, f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return len(kinds) + len(names)
+}
+
+// records groups what was found into people. A block of the layout is a person
+// where it has an identifier and something beside it; lines of a list without
+// labels are people where several say two things each; and where no block says
+// two things, but the text does, the text is one person.
+func (w *work) records(r *evidence.Result) []evidence.Record {
+	if len(r.Matches) == 0 {
+		return nil
+	}
+	groups := w.groups(r)
+	if len(groups) == 1 && len(r.Fields) == 0 {
+		if lines := w.lines(r); len(lines) > 1 {
+			groups = lines
+		}
+	}
+	var records []evidence.Record
+	for i := range groups {
+		if g := &groups[i]; len(g.matches) > 0 && g.parts() >= 2 {
+			records = append(records, g.record())
+		}
+	}
+	if len(records) == 0 && len(groups) > 1 {
+		all := group{matches: r.Matches, fields: r.Fields}
+		if all.kinds() >= 2 {
+			records = append(records, all.record())
+		}
+	}
+	return records
+}
+
+func (g *group) kinds() int { return len(evidence.Record{Matches: g.matches}.Kinds()) }
+
+func (g *group) record() evidence.Record {
+	r := evidence.Record{Matches: slices.Clone(g.matches), Fields: slices.Clone(g.fields), Start: -1}
+	grow := func(start, end int) {
+		if r.Start < 0 || start < r.Start {
+			r.Start = start
+		}
+		r.End = max(r.End, end)
+	}
+	for _, m := range r.Matches {
+		grow(m.Start, m.End)
+	}
+	for _, f := range r.Fields {
+		grow(f.Start, f.End)
+	}
+	return r
+}
+
+// groups splits matches and fields by the layout's blocks, in order.
+func (w *work) groups(r *evidence.Result) []group {
+	var groups []group
+	at := func(key int32) *group {
+		for i := len(groups) - 1; i >= 0; i-- {
+			if groups[i].key == key {
+				return &groups[i]
+			}
+		}
+		groups = append(groups, group{key: key})
+		return &groups[len(groups)-1]
+	}
+	m, f := 0, 0
+	for i := range w.items {
+		it := &w.items[i]
+		if it.kind != kNone {
+			g := at(it.block)
+			g.matches = append(g.matches, r.Matches[m])
+			m++
+			continue
+		}
+		if w.covered(i) {
+			continue
+		}
+		g := at(it.block)
+		g.fields = append(g.fields, r.Fields[f])
+		f++
+	}
+	return groups
+}
+
+// lines splits matches by lines, and keeps the split only where at least two
+// lines have two kinds of identifier each.
+func (w *work) lines(r *evidence.Result) []group {
+	var groups []group
+	line, at := int32(0), 0
+	for _, m := range r.Matches {
+		for ; at < m.Start; at++ {
+			if w.text[at] == '\n' {
+				line++
+			}
+		}
+		if n := len(groups); n == 0 || groups[n-1].key != line {
+			groups = append(groups, group{key: line})
+		}
+		g := &groups[len(groups)-1]
+		g.matches = append(g.matches, m)
+	}
+	full := 0
+	for i := range groups {
+		if groups[i].kinds() >= 2 {
+			full++
+		}
+	}
+	if full < 2 {
+		return nil
+	}
+	return groups
+}
