@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"prahari/evidence"
+)
+
+// OpenCase records a case with its findings and gives it an id.
+func (db *DB) OpenCase(ctx context.Context, c evidence.Case) (evidence.Case, error) {
+	c.Status = "open"
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM cases`).Scan(&n); err != nil {
+			return err
+		}
+		c.ID = fmt.Sprintf("CASE%04d", n+1)
+		_, err := tx.ExecContext(ctx, `INSERT INTO cases (id, title, status, opened_ms, opened_by) VALUES ($1, $2, $3, $4, $5)`,
+			c.ID, c.Title, c.Status, ms(c.OpenedAt), c.OpenedBy)
+		if err != nil {
+			return err
+		}
+		if err := appendEntries(ctx, tx, evidence.Entry{Action: "case.open", Object: c.ID, CaseID: c.ID, Actor: c.OpenedBy, At: c.OpenedAt}); err != nil {
+			return err
+		}
+		_, err = addFindings(ctx, tx, c.ID, c.Findings, c.OpenedBy)
+		return err
+	})
+	return c, err
+}
+
+// AddToCase adds findings to a case and returns how many were new to it.
+func (db *DB) AddToCase(ctx context.Context, caseID string, findings []string, actor string) (added int, err error) {
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		added, err = addFindings(ctx, tx, caseID, findings, actor)
+		return err
+	})
+	return added, err
+}
+
+func addFindings(ctx context.Context, tx *sql.Tx, caseID string, findings []string, actor string) (int, error) {
+	var log []evidence.Entry
+	for _, id := range findings {
+		r, err := tx.ExecContext(ctx, `INSERT INTO case_finding (case_id, finding_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, caseID, id)
+		if err != nil {
+			return 0, fmt.Errorf("finding %s: %w", id, err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			if err != nil {
+				return 0, err
+			}
+			continue
+		}
+		log = append(log, evidence.Entry{Action: "case.add", Object: id, CaseID: caseID, Actor: actor, At: time.Now()})
+	}
+	return len(log), appendEntries(ctx, tx, log...)
+}
+
+func scanCase(scan func(...any) error) (evidence.Case, error) {
+	var c evidence.Case
+	var opened int64
+	err := scan(&c.ID, &c.Title, &c.Status, &opened, &c.OpenedBy)
+	c.OpenedAt = at(opened)
+	return c, err
+}
+
+// Cases lists the cases with their findings.
+func (db *DB) Cases(ctx context.Context) ([]evidence.Case, error) {
+	all, err := rows(ctx, db, scanCase, `SELECT id, title, status, opened_ms, opened_by FROM cases ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if err := db.fillCase(ctx, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Case returns a case by id or its unique beginning.
+func (db *DB) Case(ctx context.Context, id string) (evidence.Case, error) {
+	whole, err := db.one(ctx, "cases", id)
+	if err != nil {
+		return evidence.Case{}, err
+	}
+	all, err := rows(ctx, db, scanCase, `SELECT id, title, status, opened_ms, opened_by FROM cases WHERE id = $1`, whole)
+	if err != nil || len(all) == 0 {
+		return evidence.Case{}, err
+	}
+	return all[0], db.fillCase(ctx, &all[0])
+}
+
+func (db *DB) fillCase(ctx context.Context, c *evidence.Case) (err error) {
+	c.Findings, err = rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
+		`SELECT finding_id FROM case_finding WHERE case_id = $1 ORDER BY finding_id`, c.ID)
+	return err
+}
+
+// AddNotice records a draft and gives it an id that draft is made with: the
+// text names it.
+func (db *DB) AddNotice(ctx context.Context, draft func(id string) (evidence.Notice, error)) (n evidence.Notice, err error) {
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		var count int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM notice`).Scan(&count); err != nil {
+			return err
+		}
+		if n, err = draft(fmt.Sprintf("N-%04d", count+1)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO notice (id, case_id, kind, subject, markdown, eml, facts_sha256, drafted_ms, drafted_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			n.ID, n.CaseID, n.Kind, n.Subject, n.Markdown, n.EML, n.FactsSHA256, ms(n.DraftedAt), n.DraftedBy)
+		if err != nil {
+			return err
+		}
+		return appendEntries(ctx, tx, evidence.Entry{Action: "notice.draft", Object: n.ID, CaseID: n.CaseID, Actor: n.DraftedBy, At: n.DraftedAt,
+			SHA256: evidence.Digest([]byte(n.Markdown)), Reason: n.Kind})
+	})
+	return n, err
+}
+
+func scanNotice(scan func(...any) error) (evidence.Notice, error) {
+	var n evidence.Notice
+	var drafted int64
+	err := scan(&n.ID, &n.CaseID, &n.Kind, &n.Subject, &n.Markdown, &n.EML, &n.FactsSHA256, &drafted, &n.DraftedBy)
+	n.DraftedAt = at(drafted)
+	return n, err
+}
+
+const noticeColumns = `id, case_id, kind, subject, markdown, eml, facts_sha256, drafted_ms, drafted_by`
+
+// Notices lists the drafts of a case, of all cases where caseID is "".
+func (db *DB) Notices(ctx context.Context, caseID string) ([]evidence.Notice, error) {
+	return rows(ctx, db, scanNotice, `SELECT `+noticeColumns+` FROM notice WHERE case_id = $1 OR $1 = '' ORDER BY id`, caseID)
+}
+
+// Notice returns a draft by id or its unique beginning.
+func (db *DB) Notice(ctx context.Context, id string) (evidence.Notice, error) {
+	whole, err := db.one(ctx, "notice", id)
+	if err != nil {
+		return evidence.Notice{}, err
+	}
+	all, err := rows(ctx, db, scanNotice, `SELECT `+noticeColumns+` FROM notice WHERE id = $1`, whole)
+	if err != nil || len(all) == 0 {
+		return evidence.Notice{}, err
+	}
+	return all[0], nil
+}

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"prahari/evidence"
+)
+
+// Commit records a batch in one transaction. The same evidence twice is one: a
+// repetition adds nothing, not even to the custody log.
+func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		var log []evidence.Entry
+		for _, e := range b.Evidence {
+			fresh, err := insertEvidence(ctx, tx, e)
+			if err != nil {
+				return fmt.Errorf("evidence %s: %w", e.ID, err)
+			}
+			if fresh {
+				log = append(log,
+					evidence.Entry{Action: "collect", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.Commitment},
+					evidence.Entry{Action: "seal", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.SealedSHA})
+			}
+		}
+		for _, s := range b.Sightings {
+			fresh, err := insertSighting(ctx, tx, s)
+			if err != nil {
+				return err
+			}
+			if fresh {
+				log = append(log, evidence.Entry{Action: "recheck", Object: fmt.Sprintf("%s/%d", s.SourceID, s.MessageID), Actor: b.Actor, At: s.At, Reason: s.State})
+			}
+		}
+		for _, o := range b.Observed {
+			if err := observe(ctx, tx, o); err != nil {
+				return err
+			}
+		}
+		for _, g := range b.Gaps {
+			_, err := tx.ExecContext(ctx, `INSERT INTO gap (source_id, lo, hi, reason, at_ms) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+				g.SourceID, g.Lo, g.Hi, g.Reason, ms(g.At))
+			if err != nil {
+				return err
+			}
+		}
+		if err := putState(ctx, tx, b); err != nil {
+			return err
+		}
+		return appendEntries(ctx, tx, log...)
+	})
+}
+
+// insertEvidence reports whether the version was new. A version without findings
+// is kept only where the message is in evidence already.
+func insertEvidence(ctx context.Context, tx *sql.Tx, e evidence.Evidence) (bool, error) {
+	if len(e.Findings) == 0 {
+		known, err := inEvidence(ctx, tx, e.Source.ID, e.MessageID)
+		if err != nil || !known {
+			return false, err
+		}
+	}
+	collection, err := json.Marshal(e.Collection)
+	if err != nil {
+		return false, err
+	}
+	r, err := tx.ExecContext(ctx, `
+		INSERT INTO evidence (id, source_id, message_id, version, url, posted_ms, edited_ms, captured_ms, origin, masked, collection, commitment, sealed_sha256, sealed_size)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
+		e.ID, e.Source.ID, e.MessageID, e.Version, e.URL, ms(e.PostedAt), ms(e.EditedAt), ms(e.CapturedAt), string(e.Origin),
+		e.Masked, string(collection), e.Commitment, e.SealedSHA, e.SealedSize)
+	if err != nil {
+		return false, err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO sealed (evidence_id, data) VALUES ($1, $2)`, e.ID, e.Sealed); err != nil {
+		return false, err
+	}
+	for _, f := range e.Findings {
+		if err := insertFinding(ctx, tx, e, f); err != nil {
+			return false, fmt.Errorf("finding %s: %w", f.ID, err)
+		}
+	}
+	return true, nil
+}
+
+func insertFinding(ctx context.Context, tx *sql.Tx, e evidence.Evidence, f evidence.Kept) error {
+	body, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO finding (id, evidence_id, source_id, rule, severity, posted_ms, captured_ms, records, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		f.ID, e.ID, e.Source.ID, f.Rule, f.Severity.Rank(), ms(e.PostedAt), ms(e.CapturedAt), len(f.Records), string(body))
+	if err != nil {
+		return err
+	}
+	for _, r := range f.Records {
+		for _, i := range r.Identifiers {
+			if i.Token == "" {
+				continue
+			}
+			_, err := tx.ExecContext(ctx, `INSERT INTO token (token, kind, finding_id, source_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+				i.Token, string(i.Kind), f.ID, e.Source.ID)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func inEvidence(ctx context.Context, tx *sql.Tx, sourceID string, messageID int64) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM evidence WHERE source_id = $1 AND message_id = $2 LIMIT 1) AS one`, sourceID, messageID).Scan(&n)
+	return n > 0, err
+}
+
+func insertSighting(ctx context.Context, tx *sql.Tx, s evidence.Sighting) (bool, error) {
+	known, err := inEvidence(ctx, tx, s.SourceID, s.MessageID)
+	if err != nil || !known {
+		return false, err
+	}
+	r, err := tx.ExecContext(ctx, `INSERT INTO sighting (source_id, message_id, state, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		s.SourceID, s.MessageID, s.State, ms(s.At))
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}
+
+// observe extends the ranges that the new one touches, seen the same way by the
+// same account, into one.
+func observe(ctx context.Context, tx *sql.Tx, o evidence.Observed) error {
+	lo, hi := o.Lo, o.Hi
+	var least, most sql.NullInt64
+	err := tx.QueryRowContext(ctx, `
+		SELECT min(lo), max(hi) FROM coverage WHERE source_id = $1 AND how = $2 AND account = $3 AND lo <= $4 + 1 AND hi >= $5 - 1`,
+		o.SourceID, string(o.How), o.Account, hi, lo).Scan(&least, &most)
+	if err != nil {
+		return err
+	}
+	if least.Valid {
+		_, err := tx.ExecContext(ctx, `DELETE FROM coverage WHERE source_id = $1 AND how = $2 AND account = $3 AND lo <= $4 + 1 AND hi >= $5 - 1`,
+			o.SourceID, string(o.How), o.Account, hi, lo)
+		if err != nil {
+			return err
+		}
+		lo, hi = min(lo, least.Int64), max(hi, most.Int64)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO coverage (source_id, lo, hi, how, account, at_ms) VALUES ($1, $2, $3, $4, $5, $6)`,
+		o.SourceID, lo, hi, string(o.How), o.Account, ms(o.At))
+	if err != nil {
+		return fmt.Errorf("coverage of %s: %w", o.SourceID, err)
+	}
+	return nil
+}
+
+func putState(ctx context.Context, tx *sql.Tx, b evidence.Batch) error {
+	if s := b.State; s != nil {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO update_state (account, user_id, pts, qts, date, seq) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (account) DO UPDATE SET user_id = excluded.user_id, pts = excluded.pts, qts = excluded.qts, date = excluded.date, seq = excluded.seq`,
+			s.Account, s.UserID, s.Pts, s.Qts, s.Date, s.Seq)
+		if err != nil {
+			return fmt.Errorf("update state: %w", err)
+		}
+	}
+	for _, c := range b.Channels {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO channel_state (account, channel_id, access_hash, pts, top) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (account, channel_id) DO UPDATE SET access_hash = excluded.access_hash, pts = excluded.pts, top = excluded.top`,
+			c.Account, c.ChannelID, c.AccessHash, c.Pts, c.Top)
+		if err != nil {
+			return fmt.Errorf("state of channel %d: %w", c.ChannelID, err)
+		}
+	}
+	return nil
+}
+
+// UpdateState returns an account's place in Telegram's stream; found is false
+// for an account that never watched.
+func (db *DB) UpdateState(ctx context.Context, account string) (s evidence.UpdateState, channels []evidence.ChannelState, found bool, err error) {
+	all, err := rows(ctx, db, func(scan func(...any) error) (evidence.UpdateState, error) {
+		s := evidence.UpdateState{Account: account}
+		return s, scan(&s.UserID, &s.Pts, &s.Qts, &s.Date, &s.Seq)
+	}, `SELECT user_id, pts, qts, date, seq FROM update_state WHERE account = $1`, account)
+	if err != nil {
+		return s, nil, false, err
+	}
+	if len(all) > 0 {
+		s, found = all[0], true
+	}
+	channels, err = rows(ctx, db, func(scan func(...any) error) (evidence.ChannelState, error) {
+		c := evidence.ChannelState{Account: account}
+		return c, scan(&c.ChannelID, &c.AccessHash, &c.Pts, &c.Top)
+	}, `SELECT channel_id, access_hash, pts, top FROM channel_state WHERE account = $1`, account)
+	return s, channels, found, err
+}

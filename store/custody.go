@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"prahari/evidence"
+)
+
+// Append adds an entry to the custody log; Seq and Prev are the log's.
+func (db *DB) Append(ctx context.Context, e evidence.Entry) error {
+	return db.tx(ctx, func(tx *sql.Tx) error { return appendEntries(ctx, tx, e) })
+}
+
+// appendEntries chains entries within a transaction.
+func appendEntries(ctx context.Context, tx *sql.Tx, entries ...evidence.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	seq, prev := int64(0), evidence.Genesis
+	var line string
+	err := tx.QueryRowContext(ctx, `SELECT seq, line FROM custody ORDER BY seq DESC LIMIT 1`).Scan(&seq, &line)
+	switch {
+	case err == nil:
+		seq, prev = seq+1, evidence.Digest([]byte(line))
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	for _, e := range entries {
+		e.Seq, e.Prev = seq, prev
+		if e.At.IsZero() {
+			e.At = time.Now()
+		}
+		text, err := e.Line()
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO custody (seq, case_id, object, line) VALUES ($1, $2, $3, $4)`, seq, e.CaseID, e.Object, string(text)); err != nil {
+			return fmt.Errorf("custody entry %d: %w", seq, err)
+		}
+		seq, prev = seq+1, evidence.Digest(text)
+	}
+	return nil
+}
+
+// Custody lists the log from a place on.
+func (db *DB) Custody(ctx context.Context, from int64) ([]evidence.Entry, error) {
+	return rows(ctx, db, func(scan func(...any) error) (evidence.Entry, error) {
+		var line string
+		if err := scan(&line); err != nil {
+			return evidence.Entry{}, err
+		}
+		e, err := evidence.ParseEntry([]byte(line))
+		if err != nil {
+			return e, fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+		return e, nil
+	}, `SELECT line FROM custody WHERE seq >= $1 ORDER BY seq`, from)
+}
+
+// VerifyCustody checks every link of the log and returns its length and head.
+func (db *DB) VerifyCustody(ctx context.Context) (entries int64, head string, err error) {
+	r, err := db.sql.QueryContext(ctx, `SELECT seq, line FROM custody ORDER BY seq`)
+	if err != nil {
+		return 0, "", translate(err)
+	}
+	defer func() { _ = r.Close() }()
+	head = evidence.Genesis
+	for r.Next() {
+		var seq int64
+		var line string
+		if err := r.Scan(&seq, &line); err != nil {
+			return entries, head, err
+		}
+		e, err := evidence.ParseEntry([]byte(line))
+		if err != nil || e.Seq != entries || seq != entries || e.Prev != head {
+			return entries, head, fmt.Errorf("%w: custody entry %d does not follow from the one before it", ErrBroken, entries)
+		}
+		if again, err := e.Line(); err != nil || string(again) != line {
+			return entries, head, fmt.Errorf("%w: custody entry %d is not in its canonical form", ErrBroken, entries)
+		}
+		head = evidence.Digest([]byte(line))
+		entries++
+	}
+	return entries, head, translate(r.Err())
+}
