@@ -1,0 +1,187 @@
+package bundle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"prahari/evidence"
+)
+
+type coverageFile struct {
+	CaseID  string           `json:"case_id"`
+	Meaning string           `json:"meaning"`
+	Sources []sourceCoverage `json:"sources"`
+}
+
+type sourceCoverage struct {
+	SourceID  string              `json:"source_id"`
+	Kind      evidence.SourceKind `json:"kind,omitempty"`
+	Username  string              `json:"username,omitempty"`
+	Title     string              `json:"title,omitempty"`
+	Observed  []span              `json:"observed"`
+	Intervals []interval          `json:"intervals"`
+	Gaps      []gap               `json:"gaps"`
+}
+
+type span struct {
+	Lo int64 `json:"lo"`
+	Hi int64 `json:"hi"`
+}
+
+type interval struct {
+	span
+	How     evidence.Origin `json:"how"`
+	Account string          `json:"account,omitempty"`
+	At      string          `json:"at"`
+}
+
+type gap struct {
+	span
+	Reason string `json:"reason"`
+	At     string `json:"at"`
+}
+
+// coverage says which message ids were looked at and which were missed.
+func (b *builder) coverage() error {
+	bySource := map[string]*sourceCoverage{}
+	of := func(source string) *sourceCoverage {
+		if bySource[source] == nil {
+			bySource[source] = &sourceCoverage{SourceID: line(source), Observed: []span{}, Intervals: []interval{}, Gaps: []gap{}}
+		}
+		b.gate.know(source)
+		return bySource[source]
+	}
+	for _, s := range b.in.Sources {
+		c := of(s.ID)
+		c.Kind, c.Username, c.Title = s.Kind, line(s.Username), caption(s.Title)
+	}
+	ranges := map[string][]evidence.Range{}
+	for _, o := range b.in.Observed {
+		c := of(o.SourceID)
+		c.Intervals = append(c.Intervals, interval{span{o.Lo, o.Hi}, o.How, line(o.Account), utc(o.At)})
+		ranges[o.SourceID] = append(ranges[o.SourceID], o.Range)
+		b.gate.know(id(o.Lo), id(o.Hi))
+	}
+	for _, g := range b.in.Gaps {
+		c := of(g.SourceID)
+		c.Gaps = append(c.Gaps, gap{span{g.Lo, g.Hi}, caption(g.Reason), utc(g.At)})
+		b.gate.know(id(g.Lo), id(g.Hi))
+	}
+	file := coverageFile{
+		CaseID:  b.in.Case.ID,
+		Meaning: "observed: every message with an id from lo to hi that existed then was looked at; gaps: ranges known to be missed; nothing is said of other ids",
+		Sources: []sourceCoverage{},
+	}
+	for source, c := range bySource {
+		for _, r := range evidence.Merge(ranges[source]) {
+			c.Observed = append(c.Observed, span{r.Lo, r.Hi})
+			b.gate.know(id(r.Lo), id(r.Hi))
+		}
+		slices.SortFunc(c.Intervals, func(x, y interval) int {
+			return cmp.Or(cmp.Compare(x.Lo, y.Lo), cmp.Compare(x.Hi, y.Hi), cmp.Compare(x.At, y.At), cmp.Compare(x.How, y.How), cmp.Compare(x.Account, y.Account))
+		})
+		slices.SortFunc(c.Gaps, func(x, y gap) int {
+			return cmp.Or(cmp.Compare(x.Lo, y.Lo), cmp.Compare(x.Hi, y.Hi), cmp.Compare(x.At, y.At), cmp.Compare(x.Reason, y.Reason))
+		})
+		b.totals.gaps += len(c.Gaps)
+		file.Sources = append(file.Sources, *c)
+	}
+	slices.SortFunc(file.Sources, func(x, y sourceCoverage) int { return cmp.Compare(x.SourceID, y.SourceID) })
+	return b.tree.json("data/coverage.json", file)
+}
+
+type authorization struct {
+	ID      string `json:"id"`
+	Method  string `json:"method"`
+	Source  string `json:"source"`
+	GivenBy string `json:"given_by"`
+	Reason  string `json:"reason"`
+	AtUTC   string `json:"at_utc"`
+	AtIST   string `json:"at_ist"`
+}
+
+func (b *builder) authorization() error {
+	list := []authorization{}
+	for _, a := range b.in.Authorisations {
+		b.gate.know(a.ID, a.Source)
+		list = append(list, authorization{line(a.ID), line(a.Method), line(a.Source), line(a.GivenBy), caption(a.Reason), utc(a.At), ist(a.At)})
+	}
+	slices.SortFunc(list, func(x, y authorization) int { return cmp.Compare(x.ID, y.ID) })
+	return b.tree.json("data/authorization/authorization.json", map[string]any{
+		"case_id":        b.in.Case.ID,
+		"meaning":        "recorded authorisations for requests that go beyond reading; an empty list means that none was recorded, not that none was needed",
+		"authorizations": list,
+	})
+}
+
+type environment struct {
+	GeneratedAtUTC string        `json:"generated_at_utc"`
+	GeneratedAtIST string        `json:"generated_at_ist"`
+	GeneratedBy    string        `json:"generated_by"`
+	Organisation   string        `json:"organisation"`
+	Host           evidence.Host `json:"host"`
+	Tool           evidence.Tool `json:"tool"`
+	TimeSource     clock         `json:"time_source"`
+	TimeStamp      string        `json:"time_stamp"`
+	Collected      []setup       `json:"collected_with"`
+	Modules        []module      `json:"modules,omitempty"`
+}
+
+type module struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+}
+
+// environment describes the exporting machine and program, and every set-up
+// that collected items.
+func (b *builder) environment() error {
+	e := environment{
+		GeneratedAtUTC: utc(b.in.At), GeneratedAtIST: ist(b.in.At), GeneratedBy: line(b.in.Operator), Organisation: line(b.in.Organisation.Name),
+		Host: plainHost(b.in.Host), Tool: plainTool(b.in.Tool), TimeSource: clockOf(b.in.Clock), TimeStamp: notStamped, Collected: b.totals.sortedSetups(),
+	}
+	if b.in.Build != nil {
+		for _, m := range b.in.Build.Deps {
+			if m.Replace != nil {
+				m = m.Replace
+			}
+			e.Modules = append(e.Modules, module{line(m.Path), line(m.Version)})
+		}
+	}
+	return b.tree.json("data/environment.json", e)
+}
+
+// notices writes the drafts: Markdown made printable, mails byte for byte.
+func (b *builder) notices() error {
+	for _, n := range b.in.Notices {
+		base := n.ID + "-" + n.Kind
+		if !plainName.MatchString(base) {
+			return errors.New("a notice's id and kind are not letters, digits, dot, hyphen and underscore")
+		}
+		b.gate.know(n.ID, base)
+		if err := b.tree.write("data/notices/"+base+".md", []byte(text(n.Markdown))); err != nil {
+			return err
+		}
+		if len(n.EML) == 0 {
+			continue
+		}
+		if err := plainMail(n.EML); err != nil {
+			return fmt.Errorf("mail of notice %s: %w", n.ID, err)
+		}
+		if err := b.tree.write("data/notices/"+base+".eml", n.EML); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plainMail refuses a mail that could steer a terminal.
+func plainMail(eml []byte) error {
+	for i, c := range eml {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
+			return fmt.Errorf("control character at byte %d", i)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package bundle
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"prahari/evidence"
+)
+
+//go:embed template
+var templates embed.FS
+
+// Names of the bag's own files.
+const (
+	tagManifest     = "tagmanifest-sha256.txt"
+	payloadManifest = "manifest-sha256.txt"
+	bagInfo         = "bag-info.txt"
+	signaturePath   = "attest/tagmanifest-sha256.txt.sig"
+	signersPath     = "attest/allowed_signers"
+	notePath        = "attest/NOTE.txt"
+)
+
+const bagitText = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+
+// tagFiles lists what the tag manifest covers. No more and no less.
+func tagFiles() []string {
+	return []string{"EVIDENCE-GUIDE.md", "README.txt", "VERIFY.txt", bagInfo, "bagit.txt", payloadManifest, "verify.sh"}
+}
+
+// render fills a template of template/.
+func render(name string, facts any) (string, error) {
+	source, err := templates.ReadFile("template/" + name)
+	if err != nil {
+		return "", fmt.Errorf("template %s: %w", name, err)
+	}
+	t, err := template.New(name).Option("missingkey=error").Parse(string(source))
+	if err != nil {
+		return "", fmt.Errorf("template %s: %w", name, err)
+	}
+	var out strings.Builder
+	if err := t.Execute(&out, facts); err != nil {
+		return "", fmt.Errorf("template %s: %w", name, err)
+	}
+	return out.String(), nil
+}
+
+// oxum counts the payload: bytes and files.
+func (b *builder) oxum() (count int, size int64) {
+	for name, f := range b.tree.files {
+		if payload(name) {
+			count++
+			size += f.size
+		}
+	}
+	return count, size
+}
+
+// tags writes the bag's own files and, last, the tag manifest.
+func (b *builder) tags() error {
+	note, err := b.note()
+	if err != nil {
+		return err
+	}
+	facts := b.tagFacts()
+	for _, file := range []struct{ name, template string }{
+		{"README.txt", "README.txt"}, {"VERIFY.txt", "VERIFY.txt"}, {"EVIDENCE-GUIDE.md", "EVIDENCE-GUIDE.md"},
+	} {
+		body, err := render(file.template, facts)
+		if err != nil {
+			return err
+		}
+		if err := b.tree.write(file.name, []byte(body)); err != nil {
+			return err
+		}
+	}
+	script, err := templates.ReadFile("template/verify.sh")
+	if err != nil {
+		return err
+	}
+	if err := b.tree.write("verify.sh", script); err != nil {
+		return err
+	}
+	if err := os.Chmod(b.tree.path("verify.sh"), 0o700); err != nil {
+		return fmt.Errorf("writing verify.sh: %w", err)
+	}
+	if err := b.tree.write("bagit.txt", []byte(bagitText)); err != nil {
+		return err
+	}
+	if err := b.tree.write(bagInfo, b.info(note)); err != nil {
+		return err
+	}
+	if err := b.tree.manifest(payloadManifest, payload); err != nil {
+		return err
+	}
+	return b.tree.manifest(tagManifest, func(name string) bool { return !payload(name) && name != tagManifest })
+}
+
+func (b *builder) tagFacts() map[string]any {
+	org := b.in.Organisation
+	return map[string]any{
+		"Bundle": b.name, "Case": b.in.Case.ID, "Title": caption(b.in.Case.Title), "TLP": b.in.TLP,
+		"Organisation": line(org.Name), "Contact": line(org.Contact), "Email": line(org.Email),
+		"MadeIST": ist(b.in.At), "MadeUTC": utc(b.in.At), "Items": len(b.rows), "Head": b.head,
+		"Identity": Identity(org.Domain), "Namespace": Namespace(org.Domain), "Fingerprint": b.in.Signer.Fingerprint(),
+		"NotStamped": notStamped, "Tool": toolName(b.in.Tool), "Commit": line(b.in.Tool.Commit),
+		"Watermark": watermark,
+	}
+}
+
+// info is bag-info.txt: one "Label: value" a line, nothing folded. What it says
+// of attest/ lets a verifier hold those files, which no manifest covers, to what
+// was signed.
+func (b *builder) info(note []byte) []byte {
+	org := b.in.Organisation
+	count, size := b.oxum()
+	prev := b.in.Prev
+	if prev == "" {
+		prev = "none"
+	}
+	var out bytes.Buffer
+	for _, f := range [][2]string{
+		{"Source-Organization", org.Name},
+		{"Contact-Name", org.Contact},
+		{"Contact-Email", org.Email},
+		{"External-Identifier", b.name},
+		{"Bagging-Date", b.in.At.Format("2006-01-02")},
+		{"Payload-Oxum", strconv.FormatInt(size, 10) + "." + strconv.Itoa(count)},
+		{"Bag-Software-Agent", b.in.Tool.Name + " " + b.in.Tool.Version},
+		{"Evidence-TLP", b.in.TLP},
+		{"Evidence-Redaction", "masked"},
+		{"Evidence-Ledger-Head", b.head},
+		{"Evidence-Prev-Bundle", prev},
+		{"Evidence-Signer", Identity(org.Domain)},
+		{"Evidence-Signer-Fingerprint", b.in.Signer.Fingerprint()},
+		{"Evidence-Signature-Namespace", Namespace(org.Domain)},
+		{"Evidence-Note-SHA256", evidence.Digest(note)},
+		{"Evidence-Time-Stamp", "none"},
+	} {
+		if value := line(f[1]); value != "" {
+			fmt.Fprintf(&out, "%s: %s\n", f[0], value)
+		}
+	}
+	return out.Bytes()
+}
+
+func (b *builder) note() ([]byte, error) {
+	body, err := render("NOTE.txt", b.tagFacts())
+	return []byte(body), err
+}
+
+// attest signs the tag manifest.
+func (b *builder) attest() error {
+	f, err := os.Open(b.tree.path(tagManifest))
+	if err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	namespace := Namespace(b.in.Organisation.Domain)
+	sig, err := b.in.Signer.sign(f, namespace)
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return err
+	}
+	if err := b.tree.write(signaturePath, sig); err != nil {
+		return err
+	}
+	if err := b.tree.write(signersPath, b.in.Signer.allowedSigners(Identity(b.in.Organisation.Domain), namespace)); err != nil {
+		return err
+	}
+	note, err := b.note()
+	if err != nil {
+		return err
+	}
+	return b.tree.write(notePath, note)
+}

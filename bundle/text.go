@@ -1,0 +1,94 @@
+package bundle
+
+import (
+	"encoding/base64"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/quotedprintable"
+	"strings"
+	"time"
+
+	"prahari/evidence"
+)
+
+// watermark stands on every page of a certificate draft.
+const watermark = "DRAFT — not a certificate until affirmed and signed"
+
+// notStamped is what a bundle without an RFC 3161 time stamp says of itself.
+const notStamped = "not time-stamped: no RFC 3161 time stamp was requested for this bundle; its times rest on the clocks named in it"
+
+func utc(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// ist renders a time as Indian forms want it, UTC+05:30, to the second.
+func ist(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(time.FixedZone("IST", 5*3600+1800)).Format("2006-01-02 15:04:05 IST")
+}
+
+// line renders an id or another short text of ours on one line. It hides no
+// digits: ids are not values.
+func line(s string) string {
+	return strings.Join(strings.Fields(evidence.Printable(s)), " ")
+}
+
+// caption renders a foreign or typed text on one line, with what looks like an
+// identifier hidden.
+func caption(s string) string { return evidence.Caption(s, 500) }
+
+// text renders a longer foreign text: nothing in it acts on a terminal or page.
+func text(s string) string { return evidence.Printable(s) }
+
+// cell renders a CSV cell that a spreadsheet does not take for a formula.
+func cell(s string) string {
+	s = line(s)
+	if s != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(s)[0]) {
+		return "'" + s
+	}
+	return s
+}
+
+// writeCSV writes rows as RFC 4180 but with LF, every cell made harmless.
+func writeCSV(w io.Writer, head []string, rows func(row func(cells ...string))) error {
+	c := csv.NewWriter(w)
+	failed := c.Write(head)
+	rows(func(cells ...string) {
+		safe := make([]string, len(cells))
+		for i, s := range cells {
+			safe[i] = cell(s)
+		}
+		failed = errors.Join(failed, c.Write(safe))
+	})
+	c.Flush()
+	return errors.Join(failed, c.Error())
+}
+
+// encodeJSON writes v for people and programs: two spaces, HTML escaped, sorted
+// where Go sorts, one newline at the end.
+func encodeJSON(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
+// transferDecoder undoes a mail part's transfer encoding.
+func transferDecoder(encoding string, body io.Reader) io.Reader {
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, body)
+	case "quoted-printable":
+		return quotedprintable.NewReader(body)
+	}
+	return body
+}

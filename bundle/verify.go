@@ -1,0 +1,364 @@
+package bundle
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Options say what Verify compares the bundle with.
+type Options struct {
+	// SignerFingerprint is the signing key's fingerprint ("SHA256:…") as known
+	// from outside the bundle. Without it, Verify tells only that the bundle is
+	// whole, not who signed it.
+	SignerFingerprint string
+}
+
+// A Status is the outcome of a check.
+type Status string
+
+// Outcomes. A skipped check says why in its Detail.
+const (
+	Pass Status = "pass"
+	Fail Status = "fail"
+	Skip Status = "skip"
+)
+
+// A Report is what Verify found, check by check.
+type Report struct {
+	Bundle            string  `json:"bundle"` // as bag-info.txt names it
+	Dir               string  `json:"dir"`
+	OK                bool    `json:"ok"`
+	TagManifestSHA256 string  `json:"tagmanifest_sha256,omitempty"`
+	CustodyHead       string  `json:"custody_head,omitempty"`
+	SignerFingerprint string  `json:"signer_fingerprint,omitempty"` // of the key that made the signature
+	SignerCompared    bool    `json:"signer_compared"`              // with a value from outside
+	Items             int     `json:"items"`
+	Files             int     `json:"files"`
+	Bytes             int64   `json:"bytes"`
+	Checks            []Check `json:"checks"`
+}
+
+// A Check is one step of Verify.
+type Check struct {
+	Name     string    `json:"name"`
+	Status   Status    `json:"status"`
+	Detail   string    `json:"detail,omitempty"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// A Problem names a bad item. Foreign names in it are quoted.
+type Problem struct {
+	Path string `json:"path,omitempty"`
+	Line int    `json:"line,omitempty"` // from 1; 0: the whole file
+	What string `json:"what"`
+}
+
+// String renders the problem as "path:line: what".
+func (p Problem) String() string {
+	at := p.Path
+	if p.Line > 0 {
+		at += ":" + strconv.Itoa(p.Line)
+	}
+	if at == "" {
+		return p.What
+	}
+	return at + ": " + p.What
+}
+
+// Problems lists every bad item in the order of the checks.
+func (r Report) Problems() []Problem {
+	var all []Problem
+	for _, c := range r.Checks {
+		all = append(all, c.Problems...)
+	}
+	return all
+}
+
+// verifier walks one bundle.
+type verifier struct {
+	ctx    context.Context //nolint:containedctx // lives as long as the call it belongs to
+	root   *os.Root
+	opts   Options
+	report Report
+	check  *Check
+
+	files   map[string]int64 // regular files with plain names, to their size
+	dirs    []string
+	tag     map[string]string // path to SHA-256, as the tag manifest says
+	payload map[string]string
+	info    map[string]string
+	sealed  map[string]string // item's id to its commitment
+}
+
+// Verify checks a bundle's folder with no help from outside the program. The
+// report is complete whatever is broken, and the error is then ErrBroken;
+// ErrNotBundle says that there is no bundle to check. It reads only.
+func Verify(ctx context.Context, dir string, opts Options) (_ Report, err error) {
+	if f := opts.SignerFingerprint; f != "" && (!strings.HasPrefix(f, "SHA256:") || len(f) != len("SHA256:")+43) {
+		return Report{}, errors.New("the fingerprint to compare with is not one such as 'ssh-keygen -l' prints: SHA256 and 43 characters")
+	}
+	root, err := openBundle(dir)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	v := &verifier{
+		ctx: ctx, root: root, opts: opts, report: Report{Dir: dir, Checks: []Check{}},
+		files: map[string]int64{}, tag: map[string]string{}, payload: map[string]string{}, info: map[string]string{}, sealed: map[string]string{},
+	}
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{"plain files", v.walk},
+		{"tag manifest", v.tagFiles},
+		{"payload manifest", v.payloadFiles},
+		{"nothing added", v.extras},
+		{"payload size", v.oxum},
+		{"bag information", v.bagInfo},
+		{"signature", v.signature},
+		{"signing key", v.signer},
+		{"time stamp", v.timeStamp},
+		{"custody log", v.custody},
+		{"sealed originals", v.sealedFiles},
+		{"records", v.records},
+	} {
+		if err := v.step(step.name, step.run); err != nil {
+			return v.report, err
+		}
+	}
+	v.report.OK = !slices.ContainsFunc(v.report.Checks, func(c Check) bool { return c.Status == Fail })
+	if !v.report.OK {
+		all := v.report.Problems()
+		return v.report, fmt.Errorf("%w: %s (%d problem(s) in all)", ErrBroken, all[0], len(all))
+	}
+	return v.report, nil
+}
+
+// openBundle opens a folder that has at least one of a bag's own files.
+func openBundle(dir string) (*os.Root, error) {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: there is no folder %s", ErrNotBundle, dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the bundle: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%w: %s is a file; unpack an archive first and name its folder", ErrNotBundle, dir)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the bundle: %w", err)
+	}
+	for _, name := range []string{"bagit.txt", bagInfo, tagManifest, payloadManifest, signaturePath} {
+		if _, err := root.Lstat(name); err == nil {
+			return root, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("%w: %s has no bagit.txt and no manifest", ErrNotBundle, dir), root.Close())
+}
+
+// step runs one check. Its error ends Verify; problems do not.
+func (v *verifier) step(name string, run func() error) error {
+	if err := v.ctx.Err(); err != nil {
+		return err
+	}
+	v.check = &Check{Name: name, Status: Pass}
+	err := run()
+	if len(v.check.Problems) > 0 {
+		v.check.Status = Fail
+	}
+	v.report.Checks = append(v.report.Checks, *v.check)
+	return err
+}
+
+func (v *verifier) problem(path string, line int, format string, args ...any) {
+	v.check.Problems = append(v.check.Problems, Problem{path, line, fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) detail(format string, args ...any) { v.check.Detail = fmt.Sprintf(format, args...) }
+
+// walk lists the bundle and refuses all that is not a plain file or folder with
+// a plain name. What it refuses is never opened.
+func (v *verifier) walk() error {
+	return fs.WalkDir(v.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		if name == "." && err != nil {
+			return fmt.Errorf("reading the bundle: %w", err)
+		}
+		if name == "." {
+			return nil
+		}
+		shown := name
+		bad := checkPath(name)
+		if bad != nil {
+			shown = strconv.QuoteToASCII(name)
+		}
+		switch {
+		case err != nil:
+			v.problem(shown, 0, "cannot be read")
+			return fs.SkipDir
+		case bad != nil:
+			v.problem(shown, 0, "%v", bad)
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case d.Type()&fs.ModeSymlink != 0:
+			v.problem(shown, 0, "is a symbolic link")
+		case d.IsDir():
+			v.dirs = append(v.dirs, name)
+		case !d.Type().IsRegular():
+			v.problem(shown, 0, "is not a plain file")
+		default:
+			info, err := d.Info()
+			if err != nil {
+				v.problem(shown, 0, "cannot be read")
+				return nil
+			}
+			v.files[name] = info.Size()
+			v.report.Files++
+			v.report.Bytes += info.Size()
+		}
+		return nil
+	})
+}
+
+// open opens a file that walk found.
+func (v *verifier) open(name string) (*os.File, bool) {
+	if _, ok := v.files[name]; !ok {
+		v.problem(name, 0, "is missing")
+		return nil, false
+	}
+	f, err := v.root.Open(name)
+	if err != nil {
+		v.problem(name, 0, "cannot be read")
+		return nil, false
+	}
+	return f, true
+}
+
+// small reads a file of at most limit bytes.
+func (v *verifier) small(name string, limit int64) ([]byte, bool) {
+	if size, ok := v.files[name]; ok && size > limit {
+		v.problem(name, 0, "is too long: %d bytes", size)
+		return nil, false
+	}
+	f, ok := v.open(name)
+	if !ok {
+		return nil, false
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit))
+	if err := errors.Join(err, f.Close()); err != nil {
+		v.problem(name, 0, "cannot be read")
+		return nil, false
+	}
+	return data, true
+}
+
+// digest hashes a file and stops when the context ends.
+func (v *verifier) digest(name string) (string, bool) {
+	f, ok := v.open(name)
+	if !ok {
+		return "", false
+	}
+	sum := sha256.New()
+	_, err := io.Copy(sum, contextReader{v.ctx, f})
+	if err := errors.Join(err, f.Close()); err != nil {
+		if v.ctx.Err() == nil {
+			v.problem(name, 0, "cannot be read")
+		}
+		return "", false
+	}
+	return hex.EncodeToString(sum.Sum(nil)), true
+}
+
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // lives as long as the call it belongs to
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// lines calls each with every line of a file, without its newline. It reports
+// a line that is too long and a last line without newline.
+func (v *verifier) lines(name string, limit int, each func(n int, line []byte)) error {
+	f, ok := v.open(name)
+	if !ok {
+		return nil
+	}
+	in := bufio.NewReaderSize(contextReader{v.ctx, f}, limit)
+	var failed error
+	for n := 1; ; n++ {
+		line, err := in.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			v.problem(name, n, "is longer than %d bytes", limit)
+			break
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			failed = err
+			break
+		}
+		if err != nil {
+			if len(line) > 0 {
+				v.problem(name, n, "does not end with a newline")
+			}
+			break
+		}
+		each(n, line[:len(line)-1])
+	}
+	if err := v.ctx.Err(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(failed, f.Close()); err != nil {
+		v.problem(name, 0, "cannot be read")
+	}
+	return nil
+}
+
+// extras finds files and folders that no manifest names.
+func (v *verifier) extras() error {
+	attest := []string{signaturePath, signersPath, notePath}
+	wanted := map[string]bool{}
+	for name := range v.files {
+		_, inTag := v.tag[name]
+		_, inPayload := v.payload[name]
+		switch {
+		case inTag, inPayload, name == tagManifest, slices.Contains(attest, name):
+			for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+				wanted[dir] = true
+			}
+		}
+	}
+	for _, name := range sortedKeys(v.files) {
+		_, inTag := v.tag[name]
+		_, inPayload := v.payload[name]
+		if !inTag && !inPayload && name != tagManifest && !slices.Contains(attest, name) {
+			v.problem(name, 0, "is in no manifest")
+		}
+	}
+	for _, dir := range v.dirs {
+		if !wanted[dir] {
+			v.problem(dir+"/", 0, "holds nothing that a manifest names")
+		}
+	}
+	return nil
+}
