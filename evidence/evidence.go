@@ -144,14 +144,12 @@ type UpdateState struct {
 	Pts, Qts, Date, Seq int
 }
 
-// ChannelState is the account's place in one channel's stream. Top is the
-// newest message id handled live: messages after it are still to come.
+// ChannelState is the account's place in one channel's stream.
 type ChannelState struct {
 	Account    string
 	ChannelID  int64
 	AccessHash int64
 	Pts        int
-	Top        int64
 }
 
 // A Batch commits as one: a crash leaves all of it or nothing. State in it never

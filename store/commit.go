@@ -177,9 +177,9 @@ func putState(ctx context.Context, tx *sql.Tx, b evidence.Batch) error {
 	}
 	for _, c := range b.Channels {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO channel_state (account, channel_id, access_hash, pts, top) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (account, channel_id) DO UPDATE SET access_hash = excluded.access_hash, pts = excluded.pts, top = excluded.top`,
-			c.Account, c.ChannelID, c.AccessHash, c.Pts, c.Top)
+			INSERT INTO channel_state (account, channel_id, access_hash, pts) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (account, channel_id) DO UPDATE SET access_hash = excluded.access_hash, pts = excluded.pts`,
+			c.Account, c.ChannelID, c.AccessHash, c.Pts)
 		if err != nil {
 			return fmt.Errorf("state of channel %d: %w", c.ChannelID, err)
 		}
@@ -202,7 +202,7 @@ func (db *DB) UpdateState(ctx context.Context, account string) (s evidence.Updat
 	}
 	channels, err = rows(ctx, db, func(scan func(...any) error) (evidence.ChannelState, error) {
 		c := evidence.ChannelState{Account: account}
-		return c, scan(&c.ChannelID, &c.AccessHash, &c.Pts, &c.Top)
-	}, `SELECT channel_id, access_hash, pts, top FROM channel_state WHERE account = $1`, account)
+		return c, scan(&c.ChannelID, &c.AccessHash, &c.Pts)
+	}, `SELECT channel_id, access_hash, pts FROM channel_state WHERE account = $1`, account)
 	return s, channels, found, err
 }

@@ -48,7 +48,7 @@ CREATE TABLE update_state (
 	account TEXT PRIMARY KEY, user_id BIGINT NOT NULL, pts BIGINT NOT NULL, qts BIGINT NOT NULL, date BIGINT NOT NULL, seq BIGINT NOT NULL
 );
 CREATE TABLE channel_state (
-	account TEXT NOT NULL, channel_id BIGINT NOT NULL, access_hash BIGINT NOT NULL, pts BIGINT NOT NULL, top BIGINT NOT NULL,
+	account TEXT NOT NULL, channel_id BIGINT NOT NULL, access_hash BIGINT NOT NULL, pts BIGINT NOT NULL,
 	PRIMARY KEY (account, channel_id)
 );
 CREATE TABLE authorisation (

@@ -1,0 +1,226 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/gotd/log/logslog"
+	"github.com/gotd/td/session"
+	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/auth"
+	"github.com/gotd/td/telegram/dcs"
+	"github.com/gotd/td/tg"
+	"github.com/gotd/td/tgerr"
+	"github.com/gotd/td/transport"
+
+	"prahari/evidence"
+)
+
+// eventSink calls one function from many goroutines, one at a time.
+type eventSink struct {
+	mu sync.Mutex
+	to func(Event)
+}
+
+func (e *eventSink) send(event Event) {
+	if e.to == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.to(event)
+}
+
+// careful passes on what the MTProto library logs but for whole values: at some
+// places it logs updates, which hold messages.
+type careful struct{ slog.Handler }
+
+func (c careful) Handle(ctx context.Context, r slog.Record) error {
+	clean := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		clean.AddAttrs(harmless(a))
+		return true
+	})
+	return c.Handler.Handle(ctx, clean)
+}
+
+func (c careful) WithAttrs(attrs []slog.Attr) slog.Handler {
+	clean := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		clean[i] = harmless(a)
+	}
+	return careful{c.Handler.WithAttrs(clean)}
+}
+
+func (c careful) WithGroup(name string) slog.Handler { return careful{c.Handler.WithGroup(name)} }
+
+func harmless(a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindDuration, slog.KindTime, slog.KindFloat64:
+		return a
+	case slog.KindString:
+		if len(a.Value.String()) <= 80 {
+			return slog.String(a.Key, evidence.Sweep(a.Value.String()))
+		}
+	case slog.KindAny:
+		if err, ok := a.Value.Any().(error); ok {
+			return slog.String(a.Key, evidence.Caption(err.Error(), 200))
+		}
+	case slog.KindGroup, slog.KindLogValuer:
+	}
+	return slog.String(a.Key, "[left out]")
+}
+
+// sessionFile keeps the session with mode 0600, whole or not at all.
+type sessionFile struct{ path string }
+
+func (f sessionFile) LoadSession(context.Context) ([]byte, error) {
+	data, err := os.ReadFile(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, session.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the session: %w", err)
+	}
+	return data, nil
+}
+
+func (f sessionFile) StoreSession(_ context.Context, data []byte) error {
+	if err := renameio.WriteFile(f.path, data, 0o600); err != nil {
+		return fmt.Errorf("keeping the session: %w", err)
+	}
+	return nil
+}
+
+// A link is what one connection needs beside the configuration.
+type link struct {
+	handler   telegram.UpdateHandler // nil: no updates are asked for
+	reconnect func()                 // called when the connection is made anew
+}
+
+func (s *Scanner) client(l link) (*telegram.Client, error) {
+	c := s.config
+	o := telegram.Options{
+		DC: c.DC, PublicKeys: s.keys, SessionStorage: sessionFile{c.SessionPath}, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
+		Middlewares: []telegram.Middleware{s.guard}, Logger: logslog.New(slog.New(careful{c.Log.Handler()})), ExchangeTimeout: c.ConnectTimeout,
+		Device: telegram.DeviceConfig{DeviceModel: "server", SystemVersion: runtime.GOOS, AppVersion: c.AppVersion, SystemLangCode: "en", LangCode: "en"},
+	}
+	connected := false
+	o.OnConnectionState = func(state telegram.ConnectionState) {
+		switch state {
+		case telegram.ConnectionStateReady:
+			s.events.send(Event{Kind: Connected})
+			if connected && l.reconnect != nil {
+				l.reconnect()
+			}
+			connected = true
+		case telegram.ConnectionStateDisconnected:
+			s.events.send(Event{Kind: Disconnected})
+		case telegram.ConnectionStateConnecting:
+		}
+	}
+	for _, server := range c.Servers {
+		host, port, err := net.SplitHostPort(server.Address)
+		if err != nil {
+			return nil, fmt.Errorf("data centre %d: address %q is not host:port: %w", server.DC, server.Address, err)
+		}
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("data centre %d: port %q is not a number: %w", server.DC, port, err)
+		}
+		o.DCList.Options = append(o.DCList.Options, tg.DCOption{ID: server.DC, IPAddress: host, Port: int(n)})
+	}
+	if len(c.Servers) > 0 {
+		o.Resolver = dcs.Plain(dcs.PlainOptions{Protocol: transport.Intermediate})
+	}
+	return telegram.NewClient(c.APIID, c.APIHash, o), nil
+}
+
+// connected runs f once a data centre answers.
+func (s *Scanner) connected(ctx context.Context, l link, f func(context.Context, *telegram.Client) error) error {
+	client, err := s.client(l)
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(s.config.ConnectTimeout, func() {
+		cancel(fmt.Errorf("%w within %s: check the network, and telegram.servers in prahari.yaml if it is set", ErrUnreachable, s.config.ConnectTimeout))
+	})
+	defer late.Stop()
+	var inner error
+	ran := false
+	err = client.Run(running, func(ctx context.Context) error {
+		ran = true
+		late.Stop()
+		inner = f(ctx, client)
+		return inner
+	})
+	// The client ends without an error when its context does, and ends f's context
+	// when the connection is beyond repair: the reason is whichever says more.
+	cause := context.Cause(running)
+	switch {
+	case inner != nil && !errors.Is(inner, context.Canceled):
+		return s.explain(inner)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(cause, ErrUnreachable):
+		return cause
+	case err != nil:
+		return s.explain(err)
+	case !ran:
+		return ErrUnreachable
+	}
+	return inner
+}
+
+// signedIn runs f for an account that is signed in.
+func (s *Scanner) signedIn(ctx context.Context, l link, f func(context.Context, *telegram.Client, *tg.User) error) error {
+	if _, err := os.Stat(s.config.SessionPath); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("account %s: %w", s.config.Account, ErrSignedOut)
+	}
+	return s.connected(ctx, l, func(ctx context.Context, client *telegram.Client) error {
+		self, err := client.Self(ctx)
+		if err != nil {
+			return err
+		}
+		return f(ctx, client, self)
+	})
+}
+
+// explain turns what Telegram says of the account into the package's errors.
+func (s *Scanner) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case tgerr.Is(err, "USER_DEACTIVATED", "USER_DEACTIVATED_BAN", "SESSION_REVOKED", "PHONE_NUMBER_BANNED", "AUTH_KEY_DUPLICATED"):
+		return fmt.Errorf("account %s: %w (%w)", s.config.Account, ErrBanned, err)
+	case auth.IsUnauthorized(err), tgerr.Is(err, "AUTH_KEY_UNREGISTERED", "SESSION_EXPIRED", "AUTH_KEY_INVALID"):
+		return fmt.Errorf("account %s: %w (%w)", s.config.Account, ErrSignedOut, err)
+	}
+	return err
+}
+
+// clock compares this machine's clock with the data centre's, to the second that
+// it tells.
+func (s *Scanner) clock(ctx context.Context, api *tg.Client) (evidence.Clock, error) {
+	asked := time.Now()
+	config, err := api.HelpGetConfig(ctx)
+	if err != nil {
+		return evidence.Clock{}, fmt.Errorf("asking for the server's time: %w", err)
+	}
+	half := asked.Add(time.Since(asked) / 2)
+	return evidence.Clock{
+		Source: "telegram server time", OffsetMS: half.Sub(time.Unix(int64(config.Date), 0)).Truncate(time.Second).Milliseconds(),
+		Checked: asked.UTC().Format(time.RFC3339),
+	}, nil
+}

@@ -1,0 +1,162 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/gotd/td/bin"
+	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/tg"
+	"github.com/gotd/td/tgerr"
+
+	"prahari/evidence"
+)
+
+// reads are the methods that change nothing at Telegram. They may be repeated.
+//
+//nolint:gochecknoglobals // a constant list
+var reads = []string{
+	"channels.getChannels", "channels.getFullChannel", "channels.getMessages", "contacts.resolveUsername",
+	"help.getConfig", "help.getNearestDc", "help.getCdnConfig", "messages.getHistory", "messages.getMessages", "messages.getPeerDialogs",
+	"updates.getChannelDifference", "updates.getDifference", "updates.getState", "upload.getFile", "users.getFullUser", "users.getUsers",
+	"ping", "ping_delay_disconnect",
+}
+
+// signIns are the methods of a sign-in, and of carrying it to another data
+// centre. They are not repeated by themselves.
+//
+//nolint:gochecknoglobals // a constant list
+var signIns = []string{
+	"account.getPassword", "auth.checkPassword", "auth.exportAuthorization", "auth.exportLoginToken", "auth.importAuthorization",
+	"auth.importLoginToken", "auth.sendCode", "auth.signIn",
+}
+
+// maxWaits bounds how often in a row one call waits for the rate limit.
+const maxWaits = 20
+
+// A guard stands before every call: it refuses what is not on the lists, counts,
+// waits where Telegram asks to, and repeats reads that a broken connection lost.
+type guard struct {
+	maxWait time.Duration
+	events  func(Event)
+
+	mu    sync.Mutex
+	calls map[string]int
+	until map[string]time.Time // when a method may be called again
+}
+
+func newGuard(maxWait time.Duration, events func(Event)) *guard {
+	return &guard{maxWait: maxWait, events: events, calls: map[string]int{}, until: map[string]time.Time{}}
+}
+
+type authorisedKey struct{}
+
+// authorised lets one method through for one source.
+func authorised(ctx context.Context, a evidence.Authorisation) context.Context {
+	return context.WithValue(ctx, authorisedKey{}, a)
+}
+
+// allowed reports whether a call may be made, and whether it may be repeated.
+func allowed(ctx context.Context, method string, call bin.Encoder) (ok, repeatable bool) {
+	switch {
+	case slices.Contains(reads, method):
+		return true, true
+	case slices.Contains(signIns, method):
+		return true, false
+	}
+	a, named := ctx.Value(authorisedKey{}).(evidence.Authorisation)
+	if !named || a.ID == "" || a.Method != method {
+		return false, false
+	}
+	join, ok := call.(*tg.ChannelsJoinChannelRequest)
+	if !ok {
+		return false, false
+	}
+	channel, ok := join.Channel.(*tg.InputChannel)
+	return ok && slices.Contains([]string{sourceID(evidence.Channel, channel.ChannelID), sourceID(evidence.Group, channel.ChannelID)}, a.Source), false
+}
+
+// Handle implements telegram.Middleware.
+func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
+	return func(ctx context.Context, input bin.Encoder, output bin.Decoder) error {
+		method := fmt.Sprintf("%T", input)
+		if named, ok := input.(interface{ TypeName() string }); ok {
+			method = named.TypeName()
+		}
+		ok, repeatable := allowed(ctx, method, input)
+		if !ok {
+			return fmt.Errorf("%s: %w", method, ErrNotAllowed)
+		}
+		if !repeatable {
+			return g.invoke(ctx, method, func() error { return next.Invoke(ctx, input, output) })
+		}
+		// A connection that breaks under a call fails the call, though the client
+		// connects again by itself.
+		b := backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(5*time.Minute)), ctx)
+		err := backoff.Retry(func() error {
+			err := g.invoke(ctx, method, func() error { return next.Invoke(ctx, input, output) })
+			if err != nil && !transient(err) {
+				return backoff.Permanent(err)
+			}
+			return err
+		}, b)
+		if ctx.Err() != nil && err != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+}
+
+// transient reports whether a call may work when it is repeated: the connection
+// broke, or the server had a fault of its own.
+func transient(err error) bool {
+	if errors.Is(err, ErrFloodWait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if rpc, ok := tgerr.As(err); ok {
+		return rpc.Code >= 500 || rpc.Code < 0
+	}
+	return true
+}
+
+// invoke makes a call, after the wait that Telegram asked of its method.
+func (g *guard) invoke(ctx context.Context, method string, call func() error) error {
+	for range maxWaits {
+		g.mu.Lock()
+		g.calls[method]++
+		wait := time.Until(g.until[method])
+		g.mu.Unlock()
+		if wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		err := call()
+		wait, flooded := tgerr.AsFloodWait(err)
+		if !flooded {
+			return err
+		}
+		if wait > g.maxWait {
+			return fmt.Errorf("%w: %s may be called again in %s, the cap is %s", ErrFloodWait, method, wait, g.maxWait)
+		}
+		g.events(Event{Kind: Waiting, Method: method, Wait: wait})
+		g.mu.Lock()
+		g.until[method] = time.Now().Add(wait)
+		g.mu.Unlock()
+	}
+	return fmt.Errorf("%w: %s was put off %d times in a row", ErrFloodWait, method, maxWaits)
+}
+
+func (g *guard) counts() map[string]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.calls)
+}

@@ -1,0 +1,310 @@
+package scanner
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/gotd/td/tg"
+	"github.com/gotd/td/tgerr"
+
+	"prahari/evidence"
+)
+
+// pageSize is the most that messages.getHistory gives.
+const pageSize = 100
+
+// joinedInterval is how often the history of sources that push is checked: a
+// backstop, for pushes are not all that a server may lose.
+const joinedInterval = 10 * time.Minute
+
+// A watched source, and how far it is known.
+type watched struct {
+	evidence.Source
+	behind chan struct{} // has an element when the history must be looked at
+
+	mu sync.Mutex
+	// Live messages say that all before them were seen only while synced: the
+	// history was read up to top, and no update was lost since.
+	synced bool
+	losses int   // how often updates were lost
+	top    int64 // the newest message id known to be seen without a hole
+
+	seen map[int]uint64 // of a polled source: what its newest messages looked like
+}
+
+// lose notes that updates were lost, and has the history read again.
+func (w *watched) lose() (top int64) {
+	w.mu.Lock()
+	top = w.top
+	w.synced = false
+	w.losses++
+	w.mu.Unlock()
+	w.nudge()
+	return top
+}
+
+func (w *watched) nudge() {
+	select {
+	case w.behind <- struct{}{}:
+	default:
+	}
+}
+
+// live returns the range that a pushed message completes.
+func (w *watched) live(id int64) evidence.Range {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.synced || id <= w.top {
+		return evidence.Range{Lo: id, Hi: id}
+	}
+	r := evidence.Range{Lo: w.top + 1, Hi: id}
+	w.top = id
+	return r
+}
+
+func (w *watched) peer() tg.InputPeerClass {
+	if w.Access == evidence.BotDialog {
+		return &tg.InputPeerUser{UserID: w.PeerID, AccessHash: w.AccessHash}
+	}
+	return &tg.InputPeerChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash}
+}
+
+// page is a part of a history, newest first.
+type page struct {
+	messages []tg.MessageClass
+	pts      int
+	request  string
+}
+
+func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit int) (page, error) {
+	req := &tg.MessagesGetHistoryRequest{Peer: w.peer(), OffsetID: int(offset), MinID: int(after), Limit: limit}
+	answer, err := r.api.MessagesGetHistory(ctx, req)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{request: fmt.Sprintf("messages.getHistory offset_id=%d min_id=%d limit=%d", offset, after, limit)}
+	switch a := answer.(type) {
+	case *tg.MessagesChannelMessages:
+		p.messages, p.pts = a.Messages, a.Pts
+	case *tg.MessagesMessages:
+		p.messages = a.Messages
+	case *tg.MessagesMessagesSlice:
+		p.messages = a.Messages
+	default:
+		return page{}, fmt.Errorf("messages.getHistory answered %T, which this build does not know", answer)
+	}
+	return p, nil
+}
+
+// catchUp reads what no committed range covers, up to the newest message. After
+// it, live messages continue the range, unless updates were lost meanwhile.
+func (r *run) catchUp(ctx context.Context, w *watched) error {
+	w.mu.Lock()
+	losses := w.losses
+	w.mu.Unlock()
+	newest, err := r.page(ctx, w, 0, 0, 1)
+	if err != nil {
+		return err
+	}
+	top := int64(0)
+	if len(newest.messages) > 0 {
+		top = int64(newest.messages[0].GetID())
+	}
+	if err := r.record.settle(); err != nil {
+		return err
+	}
+	covered, err := r.covered(ctx, w)
+	if err != nil {
+		return err
+	}
+	missing := evidence.Missing(evidence.Range{Lo: 1, Hi: top}, covered)
+	var done, total int64
+	for _, m := range missing {
+		total += m.Hi - m.Lo + 1
+	}
+	for i := len(missing) - 1; i >= 0; i-- { // the newest first: they matter most
+		for left := missing[i]; left.Lo <= left.Hi; {
+			seen, err := r.readPage(ctx, w, left)
+			if err != nil {
+				return err
+			}
+			done += left.Hi - seen.Lo + 1
+			left.Hi = seen.Lo - 1
+			r.scanner.events.send(Event{Kind: Reading, Source: w.Source, Done: done, Total: total})
+		}
+	}
+	w.mu.Lock()
+	if w.losses == losses {
+		w.synced, w.top = true, max(w.top, top)
+	} else {
+		defer w.nudge()
+	}
+	w.mu.Unlock()
+	return nil
+}
+
+// covered returns the merged ranges that are committed.
+func (r *run) covered(ctx context.Context, w *watched) ([]evidence.Range, error) {
+	observed, err := r.scanner.config.Keeper.Coverage(ctx, w.ID)
+	if err != nil {
+		return nil, fmt.Errorf("reading what was seen of %s: %w", w.ID, err)
+	}
+	ranges := make([]evidence.Range, len(observed))
+	for i, o := range observed {
+		ranges[i] = o.Range
+	}
+	return evidence.Merge(ranges), nil
+}
+
+// readPage reads the newest page of a missing range and queues it with the range
+// that it completes.
+func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) (evidence.Range, error) {
+	p, err := r.page(ctx, w, left.Hi+1, left.Lo-1, pageSize)
+	if err != nil {
+		return evidence.Range{}, err
+	}
+	seen := left // an empty page says that nothing is left
+	for _, m := range p.messages {
+		seen.Lo = int64(m.GetID())
+	}
+	if len(p.messages) == 0 {
+		seen.Lo = left.Lo
+	}
+	if seen.Lo < left.Lo || seen.Lo > left.Hi {
+		return evidence.Range{}, fmt.Errorf("the history of %s gave message %d where %d to %d were asked for", w.ID, seen.Lo, left.Lo, left.Hi)
+	}
+	return seen, r.take(w, p, evidence.Backfill, seen)
+}
+
+// take makes evidence of a page and queues it together with what it covers.
+func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Range) error {
+	var found []evidence.Evidence
+	for _, class := range p.messages {
+		if m, ok := convert(w.Source, class, origin, p.request, time.Now()); ok {
+			e, ok, err := r.examine(m)
+			if err != nil {
+				return err
+			}
+			if ok {
+				found = append(found, e)
+			}
+		}
+	}
+	return r.record.add(func(b *evidence.Batch) {
+		b.Evidence = append(b.Evidence, found...)
+		b.Observed = append(b.Observed, evidence.Observed{SourceID: w.ID, Range: seen, How: origin, Account: r.scanner.config.Account, At: time.Now()})
+	})
+}
+
+// examine makes evidence of a message that holds findings, and of an edited one
+// that no longer does: the keeper drops that where it never did.
+func (r *run) examine(m evidence.Message) (evidence.Evidence, bool, error) {
+	result := r.scanner.config.Finder.Find(m.Text.Reveal(), m.Source.Kind)
+	if len(result.Findings) == 0 && (m.EditedAt.IsZero() || m.Origin == evidence.Backfill) {
+		return evidence.Evidence{}, false, nil
+	}
+	e, err := r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, r.clock)
+	if err != nil {
+		return e, false, fmt.Errorf("making evidence: %w", err)
+	}
+	return e, true, nil
+}
+
+// look polls a source that pushes nothing: the newest page, for new messages and
+// for edits of recent ones.
+func (r *run) look(ctx context.Context, w *watched) error {
+	p, err := r.page(ctx, w, 0, 0, pageSize)
+	if err != nil || len(p.messages) == 0 {
+		return err
+	}
+	newest, oldest := int64(p.messages[0].GetID()), int64(p.messages[len(p.messages)-1].GetID())
+	fresh := p
+	fresh.messages = nil
+	seen := make(map[int]uint64, len(p.messages))
+	for _, m := range p.messages {
+		print := r.print(m)
+		seen[m.GetID()] = print
+		if w.seen[m.GetID()] != print {
+			fresh.messages = append(fresh.messages, m)
+		}
+	}
+	w.seen = seen
+	if err := r.take(w, fresh, evidence.Poll, evidence.Range{Lo: oldest, Hi: newest}); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	hole := oldest > w.top+1
+	if !hole {
+		w.top = max(w.top, newest)
+	}
+	w.mu.Unlock()
+	if hole {
+		return r.catchUp(ctx, w)
+	}
+	return nil
+}
+
+func (r *run) print(class tg.MessageClass) uint64 {
+	t, ok := class.(*tg.Message)
+	if !ok {
+		return 1
+	}
+	var h maphash.Hash
+	h.SetSeed(r.seed)
+	_, _ = fmt.Fprintf(&h, "%d\n%s", t.EditDate, shown(t))
+	return h.Sum64() | 1
+}
+
+// lost reports whether an error says that the source can no longer be read.
+func lost(err error) bool {
+	return tgerr.Is(err, "CHANNEL_PRIVATE", "CHANNEL_INVALID", "CHANNEL_PUBLIC_GROUP_NA", "USER_BANNED_IN_CHANNEL", "PEER_ID_INVALID", "CHAT_FORBIDDEN")
+}
+
+// follow reads the history of a source, says so, and then looks at it again
+// whenever updates were lost, and from time to time.
+func (r *run) follow(ctx context.Context, w *watched, caughtUp func(), once bool) error {
+	err := r.withSlot(ctx, func() error { return r.catchUp(ctx, w) })
+	caughtUp()
+	if err == nil {
+		r.scanner.events.send(Event{Kind: CaughtUp, Source: w.Source})
+	}
+	every := joinedInterval
+	if w.Access == evidence.Public {
+		every = r.scanner.config.PollInterval
+	}
+	for err == nil && !once {
+		again := r.catchUp
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-w.behind:
+		case <-time.After(every):
+			if w.Access == evidence.Public {
+				again = r.look
+			}
+		}
+		err = r.withSlot(ctx, func() error { return again(ctx, w) })
+	}
+	if err != nil && lost(err) {
+		r.scanner.events.send(Event{Kind: Inaccessible, Source: w.Source, Detail: err.Error()})
+		return nil // the others go on
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", w.ID, err)
+	}
+	return nil
+}
+
+// withSlot keeps the number of histories read at once small.
+func (r *run) withSlot(ctx context.Context, f func() error) error {
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-r.slots }()
+	return f()
+}

@@ -1,0 +1,260 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/gotd/td/telegram/updates"
+
+	"prahari/evidence"
+)
+
+// maxPending bounds what waits for the disk, in pieces of evidence.
+const maxPending = 256
+
+// A recorder queues what was seen and what the update state became, in order,
+// and commits it in batches: whatever was queued before a state commits with it
+// or before it, so that the state never runs ahead of the evidence. After one
+// failed commit it takes nothing more, and the run ends.
+type recorder struct {
+	keeper  Keeper
+	account string
+	actor   string
+	after   func(evidence.Batch) // called with every committed batch
+
+	mu      sync.Mutex
+	wake    *sync.Cond
+	pending evidence.Batch
+	taken   int64 // batches handed to the keeper
+	done    int64 // batches committed
+	closed  bool
+	failed  error
+
+	state    evidence.UpdateState // as queued
+	known    bool
+	channels map[int64]evidence.ChannelState
+}
+
+func newRecorder(ctx context.Context, k Keeper, account, actor string, after func(evidence.Batch)) (*recorder, error) {
+	r := &recorder{keeper: k, account: account, actor: actor, after: after, channels: map[int64]evidence.ChannelState{}}
+	r.wake = sync.NewCond(&r.mu)
+	state, channels, found, err := k.UpdateState(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("reading the update state of account %s: %w", account, err)
+	}
+	r.state, r.known = state, found
+	r.state.Account = account
+	for _, c := range channels {
+		r.channels[c.ChannelID] = c
+	}
+	return r, nil
+}
+
+// add queues what change writes into the batch. It waits while too much is
+// pending, and fails when a commit has failed.
+func (r *recorder) add(change func(*evidence.Batch)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.pending.Evidence) >= maxPending && r.failed == nil {
+		r.wake.Wait()
+	}
+	if r.failed != nil {
+		return r.failed
+	}
+	if r.closed {
+		return errors.New("the recorder is closed")
+	}
+	change(&r.pending)
+	r.wake.Broadcast()
+	return nil
+}
+
+// fail stops the recording: nothing queued from now on is committed.
+func (r *recorder) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed = err
+	}
+	r.wake.Broadcast()
+}
+
+// close lets run commit what is pending and return.
+func (r *recorder) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.wake.Broadcast()
+}
+
+// settle waits until everything queued before is committed.
+func (r *recorder) settle() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	target := r.taken
+	if !r.pending.Empty() {
+		target++
+	}
+	for r.done < target && r.failed == nil {
+		r.wake.Wait()
+	}
+	return r.failed
+}
+
+// run commits until close, whatever becomes of ctx: what was seen is kept.
+func (r *recorder) run(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	for {
+		batch, ok, err := r.take()
+		if !ok {
+			return err
+		}
+		if err := r.keeper.Commit(ctx, batch); err != nil {
+			err = fmt.Errorf("recording: %w", err)
+			r.fail(err)
+			return err
+		}
+		r.mu.Lock()
+		r.done++
+		r.wake.Broadcast()
+		r.mu.Unlock()
+		r.after(batch)
+	}
+}
+
+// take waits for something to commit; ok is false at the end.
+func (r *recorder) take() (evidence.Batch, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.pending.Empty() && !r.closed && r.failed == nil {
+		r.wake.Wait()
+	}
+	if r.failed != nil {
+		return evidence.Batch{}, false, r.failed
+	}
+	if r.pending.Empty() {
+		return evidence.Batch{}, false, nil
+	}
+	batch := r.pending
+	batch.Actor = r.actor
+	r.pending = evidence.Batch{}
+	r.taken++
+	r.wake.Broadcast()
+	return batch, true, nil
+}
+
+// The rest is what the update manager keeps its place with.
+var (
+	_ updates.StateStorage        = (*recorder)(nil)
+	_ updates.ChannelAccessHasher = (*recorder)(nil)
+)
+
+func (r *recorder) GetState(context.Context, int64) (updates.State, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return updates.State{Pts: r.state.Pts, Qts: r.state.Qts, Date: r.state.Date, Seq: r.state.Seq}, r.known, nil
+}
+
+// put queues the state after change.
+func (r *recorder) put(change func(*evidence.UpdateState)) error {
+	return r.add(func(b *evidence.Batch) {
+		change(&r.state)
+		r.known = true
+		state := r.state
+		b.State = &state
+	})
+}
+
+func (r *recorder) SetState(_ context.Context, user int64, s updates.State) error {
+	return r.put(func(u *evidence.UpdateState) {
+		u.UserID, u.Pts, u.Qts, u.Date, u.Seq = user, s.Pts, s.Qts, s.Date, s.Seq
+	})
+}
+
+func (r *recorder) SetPts(_ context.Context, _ int64, pts int) error {
+	return r.put(func(u *evidence.UpdateState) { u.Pts = pts })
+}
+
+func (r *recorder) SetQts(_ context.Context, _ int64, qts int) error {
+	return r.put(func(u *evidence.UpdateState) { u.Qts = qts })
+}
+
+func (r *recorder) SetDate(_ context.Context, _ int64, date int) error {
+	return r.put(func(u *evidence.UpdateState) { u.Date = date })
+}
+
+func (r *recorder) SetSeq(_ context.Context, _ int64, seq int) error {
+	return r.put(func(u *evidence.UpdateState) { u.Seq = seq })
+}
+
+func (r *recorder) SetDateSeq(_ context.Context, _ int64, date, seq int) error {
+	return r.put(func(u *evidence.UpdateState) { u.Date, u.Seq = date, seq })
+}
+
+// putChannel queues a channel's state after change. Only a channel with both
+// places is kept: one without the access hash could not be read again.
+func (r *recorder) putChannel(id int64, change func(*evidence.ChannelState)) error {
+	return r.add(func(b *evidence.Batch) {
+		c := r.channels[id]
+		c.Account, c.ChannelID = r.account, id
+		change(&c)
+		r.channels[id] = c
+		if c.Pts == 0 || c.AccessHash == 0 {
+			return
+		}
+		for i := range b.Channels {
+			if b.Channels[i].ChannelID == id {
+				b.Channels[i] = c
+				return
+			}
+		}
+		b.Channels = append(b.Channels, c)
+	})
+}
+
+func (r *recorder) GetChannelPts(_ context.Context, _, id int64) (int, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.channels[id]
+	return c.Pts, c.Pts != 0, nil
+}
+
+func (r *recorder) SetChannelPts(_ context.Context, _, id int64, pts int) error {
+	return r.putChannel(id, func(c *evidence.ChannelState) { c.Pts = pts })
+}
+
+func (r *recorder) ForEachChannels(ctx context.Context, _ int64, f func(context.Context, int64, int) error) error {
+	r.mu.Lock()
+	var known []evidence.ChannelState
+	for _, c := range r.channels {
+		if c.Pts != 0 && c.AccessHash != 0 {
+			known = append(known, c)
+		}
+	}
+	r.mu.Unlock()
+	for _, c := range known {
+		if err := f(ctx, c.ChannelID, c.Pts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recorder) GetChannelAccessHash(_ context.Context, _, id int64) (int64, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.channels[id]
+	return c.AccessHash, c.AccessHash != 0, nil
+}
+
+func (r *recorder) SetChannelAccessHash(_ context.Context, _, id, hash int64) error {
+	r.mu.Lock()
+	same := r.channels[id].AccessHash == hash
+	r.mu.Unlock()
+	if same {
+		return nil
+	}
+	return r.putChannel(id, func(c *evidence.ChannelState) { c.AccessHash = hash })
+}

@@ -1,0 +1,738 @@
+package scanner_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"go.uber.org/goleak"
+
+	"prahari/evidence"
+	"prahari/fixtures/telegram"
+	"prahari/matcher"
+	"prahari/scanner"
+	"prahari/store"
+)
+
+const (
+	phone = "+15550100001"
+	leak  = "Name: {{(person %d).Name}}\nMobile: {{(person %d).Mobile}}\nAadhaar: {{spaced (person %d).Aadhaar}}\nVaccine: {{(person %d).Vaccine}}"
+)
+
+const scene = `
+dcs: 2
+users:
+  - {phone: "+15550100001", first: Ana}
+  - {phone: "+15550100002", first: Bo, code: "54321", password: correct horse}
+  - {phone: "+15550100003", first: Cy, banned: true}
+channels:
+  - username: leaks
+    title: "Leaks \e[31m of 9812345678"
+    about: all of it
+    messages:
+      - {text: "Name: {{(person 1).Name}}\nMobile: {{(person 1).Mobile}}\nAadhaar: {{(person 1).Aadhaar}}\nVaccine: COVAXIN"}
+      - {generate: 230}
+      - {text: "Name: {{(person 2).Name}}\nMobile: {{(person 2).Mobile}}\nAadhaar: {{(person 2).Aadhaar}}\nVaccine: COVAXIN"}
+      - {service: true}
+      - {text: "weather is fine"}
+  - {username: news, title: News, messages: [{generate: 150}]}
+  - {username: chatter, title: Chatter, megagroup: true, messages: [{text: hello}]}
+  - {username: hidden, title: Hidden, private: true}
+bots:
+  - {username: lookup_bot, name: Lookup, about: finds people}
+dialogs:
+  - user: "+15550100001"
+    bot: lookup_bot
+    messages:
+      - {text: /start, out: true}
+      - {text: "Name: {{(person 3).Name}}\nMobile: {{(person 3).Mobile}}\nAadhaar: {{(person 3).Aadhaar}}\nDose 1: 12/05/2021"}
+`
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(child())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// post is a leaked record of the nth person.
+func post(t testing.TB, n int) telegram.Message {
+	t.Helper()
+	text, err := telegram.Fill(strings.ReplaceAll(leak, "%d", fmt.Sprint(n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return telegram.Message{Text: text}
+}
+
+// bench is a data centre and a workspace's worth of parts.
+type bench struct {
+	t     *testing.T
+	dc    *telegram.Server
+	dir   string
+	db    *store.DB
+	maker *evidence.Maker
+
+	recipients []string
+
+	mu     sync.Mutex
+	events []scanner.Event
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	sc, err := telegram.ParseScene("test", []byte(scene))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dc, err := telegram.Start(t.Context(), telegram.Config{Scene: sc, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, dc: dc, dir: t.TempDir()}
+	b.maker, b.recipients = newMaker(t)
+	if b.db, err = store.Open(t.Context(), filepath.Join(b.dir, "prahari.db"), store.Create); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(b.db.Close(), dc.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func newMaker(t testing.TB) (*evidence.Maker, []string) {
+	t.Helper()
+	var public []string
+	for range 2 {
+		id, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		public = append(public, id.Recipient().String())
+	}
+	sealer, err := evidence.NewSealer(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Operator: "analyst:test"}, public
+}
+
+func (b *bench) note(e scanner.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events = append(b.events, e)
+}
+
+// wait waits until an event of the kind has come n times.
+func (b *bench) wait(kind scanner.EventKind, n int) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("%d events %s", n, kind), func() bool { return b.count(kind) >= n })
+}
+
+func (b *bench) count(kind scanner.EventKind) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, e := range b.events {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *bench) until(what string, ok func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// untilNone waits until nothing is left of a list, and fails with what is.
+func (b *bench) untilNone(left func() []string) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		rest := left()
+		if len(rest) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("still missing: %v", rest)
+		}
+	}
+}
+
+func (b *bench) config() scanner.Config {
+	finder, err := matcher.New(matcher.Config{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c := scanner.Config{
+		Account: "main", APIID: 1, APIHash: "hash", SessionPath: filepath.Join(b.dir, "main.json"), DC: 1,
+		PublicKeys: [][]byte{b.dc.PublicKeyPEM()}, Keeper: b.db, Finder: finder, Maker: b.maker, Events: b.note,
+		PollInterval: 50 * time.Millisecond,
+	}
+	for _, dc := range b.dc.DCs() {
+		c.Servers = append(c.Servers, scanner.Server{DC: dc.ID, Address: dc.Addr})
+	}
+	return c
+}
+
+func (b *bench) scanner(change ...func(*scanner.Config)) *scanner.Scanner {
+	b.t.Helper()
+	c := b.config()
+	for _, f := range change {
+		f(&c)
+	}
+	s, err := scanner.New(c)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+func (b *bench) prompts(number, password string) scanner.Prompts {
+	return scanner.Prompts{
+		Phone:    func(context.Context) (string, error) { return number, nil },
+		Code:     func(context.Context) (string, error) { return b.dc.LoginCode(number), nil },
+		Password: func(context.Context) (string, error) { return password, nil },
+	}
+}
+
+func (b *bench) signIn() {
+	b.t.Helper()
+	if _, err := b.scanner().Login(b.t.Context(), b.prompts(phone, "")); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// add resolves a source, joins it if asked to, and keeps it.
+func (b *bench) add(ref string, join bool) evidence.Source {
+	b.t.Helper()
+	s := b.scanner()
+	source, err := s.Resolve(b.t.Context(), ref)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if join {
+		if source, err = s.Join(b.t.Context(), source, evidence.Authorisation{ID: "A-0001", Method: "channels.joinChannel", Source: source.ID}); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	source.AddedAt, source.AddedBy = time.Now(), "analyst:test"
+	if err := b.db.AddSource(b.t.Context(), source); err != nil {
+		b.t.Fatal(err)
+	}
+	return source
+}
+
+// watch runs until stop, which returns how the run ended.
+func (b *bench) watch(s *scanner.Scanner, sources ...evidence.Source) (stop func() error) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, scanner.RunOptions{Sources: sources}) }()
+	b.t.Cleanup(cancel)
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+func (b *bench) backfill(sources ...evidence.Source) {
+	b.t.Helper()
+	if err := b.scanner().Run(b.t.Context(), scanner.RunOptions{Sources: sources, BackfillOnly: true}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// ids lists the messages of a source that are in evidence with findings.
+func (b *bench) ids(source evidence.Source) []int64 {
+	b.t.Helper()
+	rows, err := b.db.Findings(b.t.Context(), store.Filter{SourceID: source.ID})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var ids []int64
+	for _, r := range rows {
+		if !slices.Contains(ids, r.MessageID) {
+			ids = append(ids, r.MessageID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// history lists what the data centre holds of a source.
+func (b *bench) history(source evidence.Source) []telegram.Stored {
+	if source.Kind == evidence.Bot {
+		return b.dc.Dialog(phone, source.Username)
+	}
+	return b.dc.History(source.Username)
+}
+
+// covered reports whether everything up to the newest message was observed.
+func (b *bench) covered(source evidence.Source) bool {
+	b.t.Helper()
+	observed, err := b.db.Coverage(b.t.Context(), source.ID)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var ranges []evidence.Range
+	for _, o := range observed {
+		ranges = append(ranges, o.Range)
+	}
+	top := 0
+	for _, m := range b.history(source) {
+		top = max(top, m.ID)
+	}
+	return len(evidence.Missing(evidence.Range{Lo: 1, Hi: int64(top)}, evidence.Merge(ranges))) == 0
+}
+
+func TestLogin(t *testing.T) {
+	b := newBench(t)
+	for name, tc := range map[string]struct {
+		prompts scanner.Prompts
+		want    error
+	}{
+		"code":           {b.prompts(phone, ""), nil},
+		"spaces in it":   {b.prompts("+1 555 010-0001", ""), nil},
+		"password":       {b.prompts("+15550100002", "correct horse"), nil},
+		"wrong password": {b.prompts("+15550100002", "wrong"), scanner.ErrWrongPassword},
+		"unknown":        {b.prompts("+15559999999", ""), scanner.ErrPhoneUnknown},
+		"banned":         {b.prompts("+15550100003", ""), scanner.ErrBanned},
+		"wrong code": {scanner.Prompts{
+			Phone: func(context.Context) (string, error) { return phone, nil },
+			Code:  func(context.Context) (string, error) { return "00000", nil },
+		}, scanner.ErrWrongCode},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s.json")
+			user, err := b.scanner(func(c *scanner.Config) { c.SessionPath = path }).Login(t.Context(), tc.prompts)
+			if !errors.Is(err, tc.want) {
+				t.Fatalf("got %v, want %v", err, tc.want)
+			}
+			if err == nil && (user.ID == 0 || !strings.HasPrefix(user.MaskedPhone, "XXXX")) {
+				t.Errorf("user is %+v", user)
+			}
+			if info, err := os.Stat(path); err == nil && info.Mode().Perm() != 0o600 {
+				t.Errorf("the session has mode %v", info.Mode())
+			}
+		})
+	}
+}
+
+func TestLoginByQR(t *testing.T) {
+	b := newBench(t)
+	shown := 0
+	user, err := b.scanner().Login(t.Context(), scanner.Prompts{QR: func(_ context.Context, link string) error {
+		shown++
+		token, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.TrimPrefix(link, "tg://login?token="), "="))
+		if err != nil {
+			return err
+		}
+		go func() {
+			time.Sleep(100 * time.Millisecond) // the program begins to wait after it has shown the code
+			if err := b.dc.AcceptLoginToken(token, phone); err != nil {
+				t.Error(err)
+			}
+		}()
+		return nil
+	}})
+	if err != nil || user.ID == 0 || shown != 1 {
+		t.Fatalf("%+v, %v, shown %d times", user, err, shown)
+	}
+	again, err := b.scanner().Login(t.Context(), scanner.Prompts{})
+	if err != nil || again != user {
+		t.Errorf("the session is not kept: %+v, %v", again, err)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	b := newBench(t)
+	s := b.scanner()
+	if _, err := s.Resolve(t.Context(), "@leaks"); !errors.Is(err, scanner.ErrSignedOut) {
+		t.Fatalf("without a session: %v", err)
+	}
+	b.signIn()
+	for ref, want := range map[string]string{
+		"@leaks": "channel leaks public", "https://t.me/leaks/12": "channel leaks public", "t.me/s/leaks": "channel leaks public",
+		"chatter": "group chatter public", "@lookup_bot": "bot lookup_bot bot_dialog", "tg://resolve?domain=news": "channel news public",
+	} {
+		source, err := s.Resolve(t.Context(), ref)
+		if got := fmt.Sprintf("%s %s %s", source.Kind, source.Username, source.Access); err != nil || got != want {
+			t.Errorf("%s: got %q, %v, want %q", ref, got, err, want)
+		}
+		if strings.ContainsAny(source.Title, "\x1b") || strings.Contains(source.Title, "9812345678") {
+			t.Errorf("title %q shows what it must not", source.Title)
+		}
+	}
+	for ref, want := range map[string]error{
+		"@nobody_here": scanner.ErrSourceUnknown, "@hidden": scanner.ErrSourcePrivate, "https://t.me/+AbCdEf": scanner.ErrSourcePrivate,
+		"t.me/c/123/4": scanner.ErrSourcePrivate,
+	} {
+		if _, err := s.Resolve(t.Context(), ref); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", ref, err, want)
+		}
+	}
+	for _, ref := range []string{"", "@", "https://example.com/leaks", "a b", "@x\x1b[2J"} {
+		if _, err := s.Resolve(t.Context(), ref); err == nil || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%q: got %v", ref, err)
+		}
+	}
+}
+
+func TestJoinNeedsAnAuthorisationForThisSource(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	s := b.scanner()
+	source, err := s.Resolve(t.Context(), "@leaks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []evidence.Authorisation{
+		{}, {ID: "A-1", Method: "channels.joinChannel", Source: "channel-1"}, {ID: "A-1", Method: "messages.sendMessage", Source: source.ID},
+		{Method: "channels.joinChannel", Source: source.ID},
+	} {
+		if _, err := s.Join(t.Context(), source, a); !errors.Is(err, scanner.ErrNotAllowed) {
+			t.Errorf("%+v: got %v", a, err)
+		}
+	}
+	if n := b.dc.Calls()["channels.joinChannel"]; n != 0 {
+		t.Errorf("%d calls reached the server", n)
+	}
+	if joined, err := s.Join(t.Context(), source, evidence.Authorisation{ID: "A-1", Method: "channels.joinChannel", Source: source.ID}); err != nil || joined.Access != evidence.Joined {
+		t.Errorf("got %+v, %v", joined, err)
+	}
+	if s.Calls()["channels.joinChannel"] != 1 {
+		t.Errorf("calls are %v", s.Calls())
+	}
+}
+
+func TestBackfillReadsAllOnceAndNothingTwice(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks, news, bot := b.add("@leaks", false), b.add("@news", false), b.add("@lookup_bot", false)
+	b.backfill(leaks, news, bot)
+	if got := b.ids(leaks); !slices.Equal(got, []int64{1, 232}) {
+		t.Errorf("leaks in messages %v", got)
+	}
+	if got := b.ids(news); got != nil {
+		t.Errorf("news has findings in %v", got)
+	}
+	if got := b.ids(bot); len(got) != 1 {
+		t.Errorf("the bot's dialog has findings in %v", got)
+	}
+	for _, s := range []evidence.Source{leaks, news, bot} {
+		if !b.covered(s) {
+			t.Errorf("%s is not covered", s.ID)
+		}
+	}
+	before := b.dc.Calls()["messages.getHistory"]
+	b.backfill(leaks, news, bot)
+	if n := b.dc.Calls()["messages.getHistory"] - before; n != 3 {
+		t.Errorf("%d more pages were read of what is known, want one look a source", n)
+	}
+	rows, err := b.db.Findings(t.Context(), store.Filter{SourceID: leaks.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, e, err := b.db.Finding(t.Context(), rows[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := e.Collection; c.UserID == 0 || !strings.HasPrefix(c.Request, "messages.getHistory") || c.Clock.Source != "telegram server time" {
+		t.Errorf("collection is %+v", c)
+	}
+}
+
+func TestWatchRecordsPostsEditsAndDeletions(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks, bot := b.add("@leaks", true), b.add("@lookup_bot", false)
+	stop := b.watch(b.scanner(), leaks, bot)
+	b.wait(scanner.Watching, 1)
+	id, err := b.dc.Post("leaks", post(t, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.dc.Edit("leaks", 234, post(t, 11).Text); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := b.dc.SendFromBot("lookup_bot", phone, post(t, 12))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.until("three more findings", func() bool { return len(b.ids(leaks)) == 4 && len(b.ids(bot)) == 2 })
+	if got := b.ids(leaks); !slices.Equal(got, []int64{1, 232, 234, int64(id)}) {
+		t.Errorf("leaks in messages %v, posted %d", got, id)
+	}
+	if !slices.Contains(b.ids(bot), int64(reply)) {
+		t.Errorf("the bot's reply %d is not in %v", reply, b.ids(bot))
+	}
+	if err := b.dc.Edit("leaks", id, "nothing to see"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.dc.Delete("leaks", id); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the edit and the deletion", func() bool {
+		versions, err := b.db.Versions(t.Context(), leaks.ID, int64(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, err := b.db.Sightings(t.Context(), leaks.ID, int64(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(versions) == 2 && len(seen) == 1 && seen[0].State == "deleted"
+	})
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	if !b.covered(leaks) {
+		t.Error("live messages left a hole in what was observed")
+	}
+}
+
+func TestWatchPollsWhatItDidNotJoin(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks := b.add("@leaks", false)
+	stop := b.watch(b.scanner(), leaks)
+	b.wait(scanner.Watching, 1)
+	for n := range 130 { // more than a page between two looks
+		m := telegram.Message{Text: "fine weather"}
+		if n == 3 || n == 120 {
+			m = post(t, 20+n)
+		}
+		if _, err := b.dc.Post("leaks", m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.until("both posts", func() bool { return len(b.ids(leaks)) == 4 })
+	if err := b.dc.Edit("leaks", 360, post(t, 31).Text); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the edit", func() bool { return slices.Contains(b.ids(leaks), 360) })
+	b.until("coverage", func() bool { return b.covered(leaks) })
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestWatchRecoversWhatWasNotPushed(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks := b.add("@leaks", true)
+	stop := b.watch(b.scanner(), leaks)
+	b.wait(scanner.Watching, 1)
+	b.dc.LosePushes(2)
+	for n := range 3 {
+		if _, err := b.dc.Post("leaks", post(t, 40+n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.until("the lost pushes", func() bool { return len(b.ids(leaks)) == 5 })
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	// While nobody watches: a post, an edit of an old message, a deletion.
+	if _, err := b.dc.Post("leaks", post(t, 50)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.dc.Edit("leaks", 5, post(t, 51).Text); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.dc.Delete("leaks", 1); err != nil {
+		t.Fatal(err)
+	}
+	stop = b.watch(b.scanner(), leaks)
+	b.until("what happened meanwhile", func() bool {
+		seen, err := b.db.Sightings(t.Context(), leaks.ID, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(b.ids(leaks)) == 7 && slices.Contains(b.ids(leaks), 5) && len(seen) == 1
+	})
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestDifferenceTooLongIsAGapAndIsReadFromHistory(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks := b.add("@leaks", true)
+	stop := b.watch(b.scanner(), leaks)
+	b.wait(scanner.Watching, 1)
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	for n := range 150 {
+		m := telegram.Message{Text: "fine weather"}
+		if n%50 == 7 {
+			m = post(t, 60+n)
+		}
+		if _, err := b.dc.Post("leaks", m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.dc.ForgetDifferences("leaks")
+	stop = b.watch(b.scanner(), leaks)
+	b.wait(scanner.Missed, 1)
+	b.until("the missed posts", func() bool { return len(b.ids(leaks)) == 5 && b.covered(leaks) })
+	gaps, err := b.db.Gaps(t.Context(), leaks.ID)
+	if err != nil || len(gaps) != 1 || gaps[0].Range != (evidence.Range{Lo: 235, Hi: 384}) {
+		t.Errorf("gaps are %+v, %v", gaps, err)
+	}
+	if _, err := b.dc.Post("leaks", post(t, 90)); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the post after it", func() bool { return len(b.ids(leaks)) == 6 && b.covered(leaks) })
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestFloodWaitIsHonouredAndShown(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks := b.add("@leaks", false)
+	b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Times: 2, Error: "FLOOD_WAIT_1", Code: 420})
+	began := time.Now()
+	b.backfill(leaks)
+	if took := time.Since(began); b.count(scanner.Waiting) != 2 || took < 2*time.Second {
+		t.Errorf("%d waits in %s", b.count(scanner.Waiting), took)
+	}
+	b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Times: 1, Error: "FLOOD_WAIT_900", Code: 420})
+	err := b.scanner(func(c *scanner.Config) { c.MaxFloodWait = time.Minute }).Run(t.Context(), scanner.RunOptions{Sources: []evidence.Source{leaks}, BackfillOnly: true})
+	if !errors.Is(err, scanner.ErrFloodWait) || !strings.Contains(err.Error(), "15m0s") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDroppedConnectionsLoseNothing(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks := b.add("@leaks", true)
+	stop := b.watch(b.scanner(), leaks)
+	b.wait(scanner.Watching, 1)
+	for n := range 5 {
+		b.dc.DropConnections()
+		if _, err := b.dc.Post("leaks", post(t, 70+n)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+	b.until("posts over broken connections", func() bool { return len(b.ids(leaks)) == 7 })
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	if b.count(scanner.Disconnected) == 0 {
+		t.Error("nobody was told of the broken connection")
+	}
+}
+
+func TestRevokedSessionAndBanEndTheRun(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end  func(*telegram.Server)
+		want error
+	}{
+		"revoked": {func(s *telegram.Server) { s.RevokeSessions(phone) }, scanner.ErrSignedOut},
+		"banned":  {func(s *telegram.Server) { s.Ban(phone) }, scanner.ErrBanned},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.signIn()
+			leaks := b.add("@leaks", false)
+			ended := make(chan error, 1)
+			go func() { ended <- b.scanner().Run(t.Context(), scanner.RunOptions{Sources: []evidence.Source{leaks}}) }()
+			b.wait(scanner.Watching, 1)
+			tc.end(b.dc)
+			select {
+			case err := <-ended:
+				if !errors.Is(err, tc.want) {
+					t.Errorf("got %v, want %v", err, tc.want)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("the run went on")
+			}
+		})
+	}
+}
+
+func TestASourceThatBecomesPrivateDoesNotStopTheOthers(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks, news := b.add("@leaks", false), b.add("@news", false)
+	b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Times: 1, Error: "CHANNEL_PRIVATE", Code: 400})
+	b.backfill(leaks, news)
+	if b.count(scanner.Inaccessible) != 1 || b.count(scanner.CaughtUp) != 1 {
+		t.Errorf("%d inaccessible, %d read", b.count(scanner.Inaccessible), b.count(scanner.CaughtUp))
+	}
+}
+
+// brokenKeeper fails every commit that holds evidence.
+type brokenKeeper struct{ *store.DB }
+
+var errDisk = errors.New("disk is full")
+
+func (k brokenKeeper) Commit(ctx context.Context, b evidence.Batch) error {
+	if len(b.Evidence) > 0 {
+		return errDisk
+	}
+	return k.DB.Commit(ctx, b)
+}
+
+func TestAFailedWriteStopsTheRunAndNotTheState(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks := b.add("@leaks", true)
+	b.backfill(leaks)
+	ended := make(chan error, 1)
+	broken := b.scanner(func(c *scanner.Config) { c.Keeper = brokenKeeper{b.db} })
+	go func() { ended <- broken.Run(t.Context(), scanner.RunOptions{Sources: []evidence.Source{leaks}}) }()
+	b.wait(scanner.Watching, 1)
+	if _, err := b.dc.Post("leaks", post(t, 80)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errDisk) {
+			t.Fatalf("ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the run went on")
+	}
+	stop := b.watch(b.scanner(), leaks)
+	b.until("the post that could not be written", func() bool { return len(b.ids(leaks)) == 3 })
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestNothingAnswers(t *testing.T) {
+	b := newBench(t)
+	s := b.scanner(func(c *scanner.Config) {
+		c.Servers = []scanner.Server{{DC: 1, Address: "127.0.0.1:1"}}
+		c.ConnectTimeout = 300 * time.Millisecond
+	})
+	if _, err := s.Login(t.Context(), b.prompts(phone, "")); !errors.Is(err, scanner.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+}

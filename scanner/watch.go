@@ -1,0 +1,429 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gotd/log/logslog"
+	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/updates"
+	"github.com/gotd/td/tg"
+	"golang.org/x/sync/errgroup"
+
+	"prahari/evidence"
+)
+
+// RunOptions say what Run reads.
+type RunOptions struct {
+	Sources      []evidence.Source
+	BackfillOnly bool // return when the history is read
+}
+
+// run is one use of Run.
+type run struct {
+	scanner *Scanner
+	api     *tg.Client
+	self    int64
+	clock   evidence.Clock
+	seed    maphash.Seed
+	record  *recorder
+	slots   chan struct{}
+	sources map[string]*watched // by id
+	started chan struct{}       // closed when updates come in order
+}
+
+// historiesAtOnce bounds the histories that are read side by side.
+const historiesAtOnce = 3
+
+// Run reads what is missing of every source's history and records what is
+// posted, edited and deleted, until ctx ends. A failed write ends it: nothing is
+// read that cannot be kept.
+func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
+	if s.config.Finder == nil || s.config.Maker == nil || s.config.Keeper == nil {
+		return errors.New("scanner: Run needs a Finder, a Maker and a Keeper")
+	}
+	r := &run{
+		scanner: s, seed: maphash.MakeSeed(), slots: make(chan struct{}, historiesAtOnce),
+		sources: map[string]*watched{}, started: make(chan struct{}),
+	}
+	var err error
+	for _, source := range o.Sources {
+		if source.Account != s.config.Account || source.Kind == evidence.File {
+			continue
+		}
+		w := &watched{Source: source, behind: make(chan struct{}, 1)}
+		covered, err := r.covered(ctx, w)
+		if err != nil {
+			return err
+		}
+		if len(covered) > 0 && covered[0].Lo <= 1 {
+			w.top = covered[0].Hi
+		}
+		r.sources[source.ID] = w
+	}
+	if len(r.sources) == 0 {
+		return fmt.Errorf("account %s reads none of the sources", s.config.Account)
+	}
+	if r.record, err = newRecorder(ctx, s.config.Keeper, s.config.Account, s.config.Maker.Operator, r.recorded); err != nil {
+		return err
+	}
+	recording := make(chan error, 1)
+	go func() { recording <- r.record.run(ctx) }()
+	err = r.online(ctx, o)
+	// Whatever ended the run, what was seen is committed, and a commit that failed
+	// is the reason to tell.
+	r.record.close()
+	if kept := <-recording; kept != nil {
+		return kept
+	}
+	return err
+}
+
+// recorded tells of what was committed.
+func (r *run) recorded(b evidence.Batch) {
+	for i := range b.Evidence {
+		if len(b.Evidence[i].Findings) > 0 {
+			r.scanner.events.send(Event{Kind: Found, Source: b.Evidence[i].Source, Evidence: &b.Evidence[i]})
+		}
+	}
+	for _, g := range b.Gaps {
+		if w := r.sources[g.SourceID]; w != nil {
+			r.scanner.events.send(Event{Kind: Missed, Source: w.Source, Done: g.Lo, Total: g.Hi, Detail: g.Reason})
+		}
+	}
+}
+
+func (r *run) online(ctx context.Context, o RunOptions) error {
+	if o.BackfillOnly {
+		return r.scanner.signedIn(ctx, link{}, func(ctx context.Context, client *telegram.Client, self *tg.User) error {
+			if err := r.begin(ctx, client, self); err != nil {
+				return err
+			}
+			work, ctx := errgroup.WithContext(ctx)
+			for _, w := range r.sources {
+				work.Go(func() error { return r.follow(ctx, w, func() {}, true) })
+			}
+			return work.Wait()
+		})
+	}
+	manager := updates.New(updates.Config{
+		Handler: telegram.UpdateHandlerFunc(r.handle), Storage: r.record, AccessHasher: r.record,
+		OnChannelTooLong: func(id int64) {
+			if w := r.channel(id); w != nil {
+				w.lose()
+			}
+		},
+		OnChannelInaccessible: func(id int64) {
+			if w := r.channel(id); w != nil {
+				r.scanner.events.send(Event{Kind: Inaccessible, Source: w.Source, Detail: "Telegram says it is private now"})
+			}
+		},
+		OnTooLong:                       r.loseDialogs,
+		Logger:                          logslog.New(slog.New(careful{r.scanner.config.Log.Handler()})),
+		MaxChannelDifferenceConcurrency: historiesAtOnce,
+	})
+	reconnect := make(chan struct{}, 1)
+	l := link{handler: manager, reconnect: func() {
+		select {
+		case reconnect <- struct{}{}:
+		default:
+		}
+	}}
+	return r.scanner.signedIn(ctx, l, func(ctx context.Context, client *telegram.Client, self *tg.User) error {
+		if err := r.begin(ctx, client, self); err != nil {
+			return err
+		}
+		if err := r.seedChannels(ctx); err != nil {
+			return err
+		}
+		work, ctx := errgroup.WithContext(ctx)
+		work.Go(func() error {
+			return manager.Run(ctx, differences{r.api, r}, self.ID, updates.AuthOptions{OnStart: func(context.Context) { close(r.started) }})
+		})
+		work.Go(func() error { return r.failing(ctx) })
+		work.Go(func() error {
+			for {
+				select {
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				case <-reconnect: // what was pushed meanwhile comes by differences; the histories are the backstop
+					for _, w := range r.sources {
+						w.nudge()
+					}
+					if err := manager.Handle(ctx, &tg.UpdatesTooLong{}); err != nil {
+						return err
+					}
+				}
+			}
+		})
+		select {
+		case <-r.started:
+		case <-ctx.Done():
+			return work.Wait()
+		}
+		var all sync.WaitGroup
+		all.Add(len(r.sources))
+		for _, w := range r.sources {
+			work.Go(func() error { return r.follow(ctx, w, all.Done, false) })
+		}
+		work.Go(func() error {
+			all.Wait()
+			if ctx.Err() == nil {
+				r.scanner.events.send(Event{Kind: Watching})
+			}
+			return nil
+		})
+		return work.Wait()
+	})
+}
+
+// failing ends the run when the recorder fails.
+func (r *run) failing(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		r.record.mu.Lock()
+		defer r.record.mu.Unlock()
+		r.record.wake.Broadcast()
+	})
+	defer stop()
+	r.record.mu.Lock()
+	defer r.record.mu.Unlock()
+	for r.record.failed == nil && ctx.Err() == nil {
+		r.record.wake.Wait()
+	}
+	if r.record.failed != nil {
+		return r.record.failed
+	}
+	return context.Cause(ctx)
+}
+
+func (r *run) begin(ctx context.Context, client *telegram.Client, self *tg.User) error {
+	r.api, r.self = client.API(), self.ID
+	var err error
+	r.clock, err = r.scanner.clock(ctx, r.api)
+	return err
+}
+
+// seedChannels gives the update manager a place to begin in channels that it
+// never followed: it would take the first push it happens to handle for the
+// start, and drop those before it. What came earlier is read from history.
+func (r *run) seedChannels(ctx context.Context) error {
+	for _, w := range r.sources {
+		if w.Access != evidence.Joined {
+			continue
+		}
+		if _, known, _ := r.record.GetChannelPts(ctx, r.self, w.PeerID); known {
+			continue
+		}
+		p, err := r.page(ctx, w, 0, 0, 1)
+		if lost(err) {
+			continue // follow tells of it
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", w.ID, err)
+		}
+		err = r.record.putChannel(w.PeerID, func(c *evidence.ChannelState) { c.AccessHash, c.Pts = w.AccessHash, p.pts })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// channel returns the watched channel or group with Telegram's id, nil for
+// others that the account is in.
+func (r *run) channel(id int64) *watched {
+	for _, kind := range []evidence.SourceKind{evidence.Channel, evidence.Group} {
+		if w := r.sources[sourceID(kind, id)]; w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
+func (r *run) loseDialogs() {
+	for _, w := range r.sources {
+		if w.Access == evidence.BotDialog {
+			w.lose()
+		}
+	}
+}
+
+// sourceOf returns the watched source of a message, nil for others.
+func (r *run) sourceOf(class tg.MessageClass) *watched {
+	m, ok := class.AsNotEmpty()
+	if !ok {
+		return nil
+	}
+	switch p := m.GetPeerID().(type) {
+	case *tg.PeerChannel:
+		return r.channel(p.ChannelID)
+	case *tg.PeerUser:
+		return r.sources[sourceID(evidence.Bot, p.UserID)]
+	}
+	return nil
+}
+
+const livePush = "push from Telegram (update)"
+
+// handle records what the manager passes on, in order. A message that cannot be
+// recorded ends the run before the update state moves past it.
+func (r *run) handle(_ context.Context, class tg.UpdatesClass) error {
+	select {
+	case <-r.started:
+	default:
+		return nil // not in order yet; the difference brings it again
+	}
+	var list []tg.UpdateClass
+	switch u := class.(type) {
+	case *tg.Updates:
+		list = u.Updates
+	case *tg.UpdatesCombined:
+		list = u.Updates
+	case *tg.UpdateShort:
+		list = []tg.UpdateClass{u.Update}
+	}
+	for _, u := range list {
+		if _, err := r.update(u); err != nil {
+			r.record.fail(err)
+			return err
+		}
+	}
+	return nil
+}
+
+// update records one update; known is false for kinds that do not concern us.
+func (r *run) update(class tg.UpdateClass) (known bool, err error) {
+	switch u := class.(type) {
+	case *tg.UpdateNewChannelMessage:
+		return true, r.pushed(u.Message, false)
+	case *tg.UpdateNewMessage:
+		return true, r.pushed(u.Message, false)
+	case *tg.UpdateEditChannelMessage:
+		return true, r.pushed(u.Message, true)
+	case *tg.UpdateEditMessage:
+		return true, r.pushed(u.Message, true)
+	case *tg.UpdateDeleteChannelMessages:
+		if w := r.channel(u.ChannelID); w != nil {
+			return true, r.deleted(w, u.Messages)
+		}
+		return true, nil
+	case *tg.UpdateDeleteMessages: // of the account's dialogs; Telegram does not say which
+		for _, w := range r.sources {
+			if w.Access == evidence.BotDialog {
+				if err := r.deleted(w, u.Messages); err != nil {
+					return true, err
+				}
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func (r *run) pushed(class tg.MessageClass, edit bool) error {
+	w := r.sourceOf(class)
+	if w == nil {
+		return nil
+	}
+	var found []evidence.Evidence
+	if m, ok := convert(w.Source, class, evidence.Live, livePush, time.Now()); ok {
+		e, ok, err := r.examine(m)
+		if err != nil {
+			return err
+		}
+		if ok {
+			found = append(found, e)
+		}
+	}
+	return r.record.add(func(b *evidence.Batch) {
+		b.Evidence = append(b.Evidence, found...)
+		if !edit {
+			b.Observed = append(b.Observed, evidence.Observed{
+				SourceID: w.ID, Range: w.live(int64(class.GetID())), How: evidence.Live, Account: r.scanner.config.Account, At: time.Now(),
+			})
+		}
+	})
+}
+
+func (r *run) deleted(w *watched, ids []int) error {
+	r.scanner.events.send(Event{Kind: Deleted, Source: w.Source, Total: int64(len(ids))})
+	return r.record.add(func(b *evidence.Batch) {
+		for _, id := range ids {
+			b.Sightings = append(b.Sightings, evidence.Sighting{SourceID: w.ID, MessageID: int64(id), State: "deleted", At: time.Now()})
+		}
+	})
+}
+
+// differences stands between the manager and Telegram's differences. The manager
+// hands edits and deletions of a difference to another goroutine and may save
+// the new state before they are handled; here they are recorded before it sees
+// them. Of a difference too long to be told, the range that is missed is known
+// only here.
+type differences struct {
+	*tg.Client
+	run *run
+}
+
+// record records what it knows and returns the rest.
+func (d differences) record(all []tg.UpdateClass) (rest []tg.UpdateClass, err error) {
+	for _, u := range all {
+		switch u.(type) {
+		case *tg.UpdateEditChannelMessage, *tg.UpdateEditMessage, *tg.UpdateDeleteChannelMessages, *tg.UpdateDeleteMessages:
+			if _, err := d.run.update(u); err != nil {
+				d.run.record.fail(err)
+				return nil, err
+			}
+		default:
+			rest = append(rest, u)
+		}
+	}
+	return rest, nil
+}
+
+func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.UpdatesGetChannelDifferenceRequest) (tg.UpdatesChannelDifferenceClass, error) {
+	answer, err := d.Client.UpdatesGetChannelDifference(ctx, req)
+	if err != nil {
+		return answer, err
+	}
+	switch a := answer.(type) {
+	case *tg.UpdatesChannelDifference:
+		a.OtherUpdates, err = d.record(a.OtherUpdates)
+	case *tg.UpdatesChannelDifferenceTooLong:
+		input, ok := req.Channel.(*tg.InputChannel)
+		if !ok {
+			break
+		}
+		w := d.run.channel(input.ChannelID)
+		dialog, ok := a.Dialog.(*tg.Dialog)
+		if w == nil || !ok {
+			break
+		}
+		gap := evidence.Gap{
+			SourceID: w.ID, Range: evidence.Range{Lo: w.lose() + 1, Hi: int64(dialog.TopMessage)}, At: time.Now(),
+			Reason: "Telegram's difference was too long to be told; messages were read from history, edits and deletions before it were not seen",
+		}
+		if gap.Lo <= gap.Hi {
+			err = d.run.record.add(func(b *evidence.Batch) { b.Gaps = append(b.Gaps, gap) })
+		}
+	}
+	return answer, err
+}
+
+func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGetDifferenceRequest) (tg.UpdatesDifferenceClass, error) {
+	answer, err := d.Client.UpdatesGetDifference(ctx, req)
+	if err != nil {
+		return answer, err
+	}
+	switch a := answer.(type) {
+	case *tg.UpdatesDifference:
+		a.OtherUpdates, err = d.record(a.OtherUpdates)
+	case *tg.UpdatesDifferenceSlice:
+		a.OtherUpdates, err = d.record(a.OtherUpdates)
+	}
+	return answer, err
+}
