@@ -200,8 +200,13 @@ func Printable(s string) string {
 // Caption renders a title, file name or other short foreign string that is safe
 // to store and to show on one line of at most max runes.
 func Caption(s string, maxRunes int) string {
-	s = Sweep(Printable(s))
-	s = strings.Join(strings.Fields(s), " ")
+	return OneLine(Sweep(s), maxRunes)
+}
+
+// OneLine renders on one line, at most so many runes long, what is masked
+// already or was never foreign.
+func OneLine(s string, maxRunes int) string {
+	s = strings.Join(strings.Fields(Printable(s)), " ")
 	if runes := []rune(s); len(runes) > maxRunes {
 		s = string(runes[:maxRunes-1]) + "…"
 	}

@@ -11,15 +11,15 @@ const (
 // A chain is a sequence of groups of digits and hidden places, each pair of
 // groups joined by one separator: "+91 98765 43210", "XXXX-XXXX-1234".
 type chain struct {
-	place   [maxPlaces]byte // '0'–'9' or hidden
-	group   [maxGroups + 1]uint8
-	start   [maxGroups]int // folded offset of each group
-	end     [maxGroups]int
-	join    [maxGroups]byte // separator before the group, 0 before the first
-	odd     [maxGroups]bool // group has letters for digits
-	groups  int
-	places  int
-	plus    bool // '+' before the first group
+	place    [maxPlaces]byte // '0'–'9' or hidden
+	group    [maxGroups + 1]uint8
+	start    [maxGroups]int // folded offset of each group
+	end      [maxGroups]int
+	join     [maxGroups]byte // separator before the group, 0 before the first
+	odd      [maxGroups]bool // group has letters for digits
+	groups   int
+	places   int
+	plus     bool // '+' before the first group
 	overlong bool
 }
 

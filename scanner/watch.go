@@ -124,6 +124,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 			}
 		},
 		OnTooLong:                       r.loseDialogs,
+		OnLoadUserStateFailed:           func() {}, // a first run
 		Logger:                          logslog.New(slog.New(careful{r.scanner.config.Log.Handler()})),
 		MaxChannelDifferenceConcurrency: historiesAtOnce,
 	})

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mdp/qrterminal/v3"
+	"github.com/spf13/cobra"
+
+	"prahari/evidence"
+	"prahari/scanner"
+	"prahari/store"
+)
+
+const defaultAccount = "main"
+
+func newAccount(e env) *cobra.Command {
+	return noun("account", "Telegram logins that prahari reads through", newAccountLogin(e), newAccountList(e))
+}
+
+type loginOptions struct {
+	account string
+	qr      bool
+}
+
+func newAccountLogin(e env) *cobra.Command {
+	var o loginOptions
+	cmd := &cobra.Command{
+		Use: "login", Short: "Sign in to Telegram by code, password or QR",
+		Long: `Sign in to Telegram. Use a number that belongs to the team, not to a person.
+api_id and api_hash come from $PRAHARI_API_ID and $PRAHARI_API_HASH, from prahari.yaml or
+a file that it names, or are asked for; they never go on the command line. So is the phone
+number, the code and, where the account has one, the password. The session is kept in the
+workspace with mode 0600; the number is kept masked.`,
+		Example: examples("prahari account login", "prahari account login --account second --qr"),
+		Args:    usageArgs(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return e.login(cmd.Context(), o) },
+	}
+	cmd.Flags().StringVar(&o.account, "account", defaultAccount, "a label for the account")
+	cmd.Flags().BoolVar(&o.qr, "qr", false, "show a QR code to scan with a signed-in phone")
+	return cmd
+}
+
+// client makes the workspace's connection to Telegram for one account. Only
+// watch needs the maker, the others pass nil.
+func (w *workspace) client(account string, maker *evidence.Maker, finder scanner.Finder, events func(scanner.Event)) (*scanner.Scanner, error) {
+	id, hash, err := w.credentials()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(w.path("sessions"), 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder for sessions: %w", err)
+	}
+	t := w.config.Telegram
+	c := scanner.Config{
+		Account: account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
+		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: events, Log: w.env.log(), AppVersion: version,
+		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),
+	}
+	for _, s := range t.Servers {
+		c.Servers = append(c.Servers, scanner.Server{DC: s.DC, Address: s.Address})
+	}
+	for _, name := range t.PublicKeys {
+		path := name
+		if !strings.HasPrefix(path, "/") {
+			path = w.path(path)
+		}
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading the data centre's public key: %w; prahari.yaml names it under telegram.public_keys", err)
+		}
+		c.PublicKeys = append(c.PublicKeys, pem)
+	}
+	return scanner.New(c)
+}
+
+func (e env) login(ctx context.Context, o loginOptions) (err error) {
+	if err := validLabel(o.account); err != nil {
+		return err
+	}
+	w, err := e.openWorkspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close(&err)
+	client, err := w.client(o.account, nil, nil, e.showEvent)
+	if err != nil {
+		return err
+	}
+	prompts := scanner.Prompts{
+		Phone: func(context.Context) (string, error) { return e.ask("Phone number with country code:") },
+		Code:  func(context.Context) (string, error) { return e.ask("Code that Telegram sent:") },
+		Password: func(context.Context) (string, error) {
+			return e.askSecret("Password of the account (two-step verification):")
+		},
+	}
+	if o.qr {
+		prompts.QR = func(_ context.Context, link string) error {
+			e.say("Scan this with Telegram on a signed-in phone: Settings, Devices, Link Desktop Device.")
+			qrterminal.GenerateHalfBlock(link, qrterminal.L, e.err)
+			e.say("%s", link)
+			return nil
+		}
+	}
+	user, err := client.Login(ctx, prompts)
+	if err != nil {
+		return err
+	}
+	a := store.Account{Label: o.account, UserID: user.ID, Phone: user.MaskedPhone, State: "ok", AddedAt: time.Now()}
+	if err := w.db.AddAccount(ctx, a, e.operator()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.out, "account %s is signed in as user %d, number %s\n", o.account, user.ID, user.MaskedPhone)
+	return err
+}
+
+// validLabel keeps labels fit for file names.
+func validLabel(label string) error {
+	if label == "" || len(label) > 40 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		return usageError{"prahari account login", fmt.Errorf("an account's label is made of a-z, 0-9, - and _, 40 at most")}
+	}
+	return nil
+}
+
+func newAccountList(e env) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List accounts", Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			w, err := e.openWorkspace(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer w.close(&err)
+			accounts, err := w.db.Accounts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return printList(e, accounts, "No accounts. 'prahari account login' adds one.",
+				column[store.Account]{"account", func(a store.Account) string { return a.Label }, 0},
+				column[store.Account]{"user", func(a store.Account) string { return fmt.Sprintf("id %d", a.UserID) }, 0},
+				column[store.Account]{"number", func(a store.Account) string { return a.Phone }, 0},
+				column[store.Account]{"state", func(a store.Account) string { return a.State }, 0},
+				column[store.Account]{"added", func(a store.Account) string { return stamp(a.AddedAt) }, 0},
+			)
+		},
+	}
+}

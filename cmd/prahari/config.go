@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/renameio/v2"
+)
+
+const configName = "prahari.yaml"
+
+// config is the workspace's prahari.yaml. It holds no secret but the api_hash,
+// which may live in a file or the environment instead.
+type config struct {
+	Organisation organisation   `yaml:"organisation"`
+	Recipients   []string       `yaml:"recipients"` // age public keys that open the evidence
+	Telegram     telegramConfig `yaml:"telegram"`
+	Watch        watchConfig    `yaml:"watch"`
+}
+
+type organisation struct {
+	Name    string `yaml:"name"`
+	Domain  string `yaml:"domain"`
+	Contact string `yaml:"contact"` // a person
+	Email   string `yaml:"email"`
+}
+
+type telegramConfig struct {
+	APIID       int      `yaml:"api_id,omitempty"`
+	APIHash     string   `yaml:"api_hash,omitempty"`
+	APIHashFile string   `yaml:"api_hash_file,omitempty"`
+	DC          int      `yaml:"dc,omitempty"` // these three only for a data centre that is not Telegram's own
+	Servers     []server `yaml:"servers,omitempty"`
+	PublicKeys  []string `yaml:"public_keys,omitempty"` // PEM files
+}
+
+type server struct {
+	DC      int    `yaml:"dc"`
+	Address string `yaml:"address"` // host:port
+}
+
+type watchConfig struct {
+	PollInterval duration `yaml:"poll_interval,omitempty"`  // of sources that are read without joining
+	MaxFloodWait duration `yaml:"max_flood_wait,omitempty"` // longer waits end the run with exit code 6
+}
+
+// duration reads "30s" and "5m".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil || v <= 0 {
+		return fmt.Errorf("%q is not a length of time such as 30s or 5m", text)
+	}
+	*d = duration(v)
+	return nil
+}
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func readConfig(path string) (config, error) {
+	var c config
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return c, fmt.Errorf("reading the workspace's config: %w", err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+	}
+	return c, nil
+}
+
+func writeConfig(path string, c config) error {
+	data, err := yaml.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encoding the config: %w", err)
+	}
+	head := "# Prahari's workspace. Docs: docs/operations.md. api_id and api_hash may also come\n" +
+		"# from $PRAHARI_API_ID and $PRAHARI_API_HASH; they never go on the command line.\n"
+	if err := renameio.WriteFile(path, append([]byte(head), data...), 0o600); err != nil {
+		return fmt.Errorf("writing the config: %w", err)
+	}
+	return nil
+}
+
+// credentials finds api_id and api_hash in the environment, the config or a
+// file, and asks for what is missing.
+func (w *workspace) credentials() (int, string, error) {
+	t := w.config.Telegram
+	id, hash := t.APIID, t.APIHash
+	if s := w.env.getenv("PRAHARI_API_ID"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return 0, "", errors.New("$PRAHARI_API_ID is not a number: take both values from https://my.telegram.org")
+		}
+		id = n
+	}
+	if s := w.env.getenv("PRAHARI_API_HASH"); s != "" {
+		hash = s
+	}
+	if hash == "" && t.APIHashFile != "" {
+		path := t.APIHashFile
+		if !filepath.IsAbs(path) {
+			path = w.path(path)
+		}
+		data, err := secretFile(path, "api_hash file")
+		if err != nil {
+			return 0, "", err
+		}
+		hash = strings.TrimSpace(string(data))
+	}
+	if id == 0 {
+		s, err := w.env.ask("api_id (from https://my.telegram.org):")
+		if err != nil {
+			return 0, "", err
+		}
+		if id, err = strconv.Atoi(strings.TrimSpace(s)); err != nil || id <= 0 {
+			return 0, "", errors.New("api_id is a number: take it from https://my.telegram.org")
+		}
+	}
+	if hash == "" {
+		s, err := w.env.askSecret("api_hash:")
+		if err != nil {
+			return 0, "", err
+		}
+		hash = strings.TrimSpace(s)
+	}
+	return id, hash, nil
+}

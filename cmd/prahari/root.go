@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const rootLong = `Prahari watches public Telegram channels and bots for leaked personal records,
+keeps masked and sealed evidence of them, and drafts takedown and incident notices.
+It reads; it never posts, and it sends nothing: a person does.
+
+Start here:
+  prahari demo                   the whole job on an embedded data centre, no account needed
+  prahari scan result.json       look through a Telegram Desktop export
+  prahari init                   make a workspace for your own team`
+
+func newRoot(e env) *cobra.Command {
+	root := &cobra.Command{
+		Use: "prahari", Short: "Find leaked personal records on Telegram and get them taken down",
+		Long: rootLong, SilenceErrors: true, SilenceUsage: true,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(e.in)
+	root.SetOut(e.out)
+	root.SetErr(e.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd.CommandPath(), err} })
+	f := root.PersistentFlags()
+	f.StringVarP(&e.global.workspace, "workspace", "w", "", "the workspace's folder (default $PRAHARI_WORKSPACE or ./prahari-workspace)")
+	f.StringVar(&e.global.operator, "operator", "", "who acts, for the custody log (default $PRAHARI_OPERATOR or $USER)")
+	f.BoolVar(&e.global.json, "json", false, "print one JSON object a line")
+	f.BoolVarP(&e.global.quiet, "quiet", "q", false, "no progress on stderr")
+	f.BoolVar(&e.global.verbose, "verbose", false, "log what happens to stderr")
+	root.AddCommand(
+		newInit(e), newDoctor(e), newAccount(e), newSource(e), newWatch(e), newScan(e),
+		newFinding(e), newCase(e), newNotice(e), newBundle(e), newCustody(e),
+		newDemo(e), newFixture(e), newVersion(e), newExitCodes(),
+	)
+	return root
+}
+
+// noun groups the verbs of one thing; alone it prints its help, and a verb it
+// does not know is a usage error.
+func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageErrorf(cmd, "there is no 'prahari %s %s'", use, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(verbs...)
+	return cmd
+}
+
+// usageArgs makes a wrong number of arguments a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{cmd.CommandPath(), err}
+		}
+		return nil
+	}
+}
+
+func examples(lines ...string) string { return "  " + strings.Join(lines, "\n  ") }

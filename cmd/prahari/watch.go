@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"prahari/evidence"
+	"prahari/matcher"
+	"prahari/scanner"
+)
+
+type watchOptions struct {
+	account      string
+	lasts        time.Duration
+	backfillOnly bool
+}
+
+func newWatch(e env) *cobra.Command {
+	var o watchOptions
+	cmd := &cobra.Command{
+		Use: "watch", Short: "Read what is missing of every source, then record what is posted, until interrupted",
+		Long: `Read what is missing of every source's history, then record what is posted, edited and
+deleted, until Ctrl-C or --for. It goes on where it stopped: after an interruption, a crash
+or a kill, the same command loses nothing and records nothing twice.
+Findings go to stdout as they are recorded (with --json one object a line), progress to
+stderr. When Telegram asks to wait, prahari waits; past watch.max_flood_wait of
+prahari.yaml it stops with exit code 6.`,
+		Example: examples("prahari watch", "prahari watch --backfill-only", "prahari watch --for 1h --json > findings.ndjson"),
+		Args:    usageArgs(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return e.watch(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.account, "account", defaultAccount, "the account to read through")
+	f.DurationVar(&o.lasts, "for", 0, "stop after this time, such as 1h")
+	f.BoolVar(&o.backfillOnly, "backfill-only", false, "stop when the history is read")
+	return cmd
+}
+
+func (e env) watch(ctx context.Context, o watchOptions) (err error) {
+	w, err := e.openWorkspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close(&err)
+	release, err := w.db.LockWatch()
+	if err != nil {
+		return fmt.Errorf("workspace %s: %w", w.dir, err)
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	sources, err := w.db.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	if len(sources) == 0 {
+		return errors.New("there is nothing to watch: 'prahari source add @name' adds a source")
+	}
+	finder, err := matcher.New(matcher.Config{})
+	if err != nil {
+		return err
+	}
+	maker, err := w.maker(scanner.Layer)
+	if err != nil {
+		return err
+	}
+	shown := &progress{env: e}
+	defer shown.clear()
+	client, err := w.client(o.account, maker, finder, shown.event)
+	if err != nil {
+		return err
+	}
+	running := ctx
+	if o.lasts > 0 {
+		var stop context.CancelFunc
+		running, stop = context.WithTimeout(ctx, o.lasts)
+		defer stop()
+	}
+	err = client.Run(running, scanner.RunOptions{Sources: sources, BackfillOnly: o.backfillOnly})
+	if o.lasts > 0 && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = nil // the time that --for gave is up
+	}
+	if err == nil {
+		e.say("Stopped; everything seen is recorded. 'prahari finding list' shows it.")
+	}
+	return err
+}
+
+// progress shows events: findings on stdout, the rest on stderr.
+type progress struct {
+	env  env
+	bar  *progressbar.ProgressBar
+	done map[string][2]int64 // of each source: read and to read
+}
+
+// clear takes the bar off the terminal.
+func (p *progress) clear() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+		p.bar = nil
+	}
+}
+
+// showEvent is for commands that only connect.
+func (e env) showEvent(event scanner.Event) { (&progress{env: e}).event(event) }
+
+func (p *progress) event(event scanner.Event) {
+	name := sourceName(event.Source)
+	switch event.Kind {
+	case scanner.Reading:
+		p.reading(event)
+		return
+	case scanner.Found:
+		p.found(event)
+		return
+	}
+	p.clear()
+	switch event.Kind {
+	case scanner.CaughtUp:
+		p.env.say("%s: history read", name)
+	case scanner.Watching:
+		p.env.say("Watching. Ctrl-C ends it; everything seen is recorded.")
+	case scanner.Disconnected:
+		p.env.say("The connection broke; it is made anew.")
+	case scanner.Waiting:
+		p.env.say("Telegram asks to wait %s before %s; waiting.", event.Wait, event.Method)
+	case scanner.Missed:
+		p.env.say("%s: messages %d to %d: %s", name, event.Done, event.Total, event.Detail)
+	case scanner.Inaccessible:
+		p.env.say("%s can no longer be read (%s); its evidence stays, the other sources go on", name, event.Detail)
+	case scanner.Deleted:
+		p.env.say("%s: deleted at the source: %s", name, count(int(event.Total), "message"))
+	case scanner.Connected, scanner.Reading, scanner.Found:
+	}
+}
+
+// reading moves the bar: all sources' message ids together.
+func (p *progress) reading(event scanner.Event) {
+	if p.done == nil {
+		p.done = map[string][2]int64{}
+	}
+	p.done[event.Source.ID] = [2]int64{event.Done, event.Total}
+	var done, total int64
+	for _, d := range p.done {
+		done, total = done+d[0], total+d[1]
+	}
+	if p.bar == nil {
+		p.bar = p.env.bar(total, "reading history", false)
+	}
+	p.bar.ChangeMax64(total)
+	_ = p.bar.Set64(done)
+}
+
+// eventFinding is a finding as watch prints it.
+type eventFinding struct {
+	Type       string            `json:"type"` // "finding"
+	ID         string            `json:"id"`
+	EvidenceID string            `json:"evidence_id"`
+	Source     string            `json:"source"`
+	MessageID  int64             `json:"message_id"`
+	URL        string            `json:"url,omitempty"`
+	PostedAt   time.Time         `json:"posted_at"`
+	Origin     evidence.Origin   `json:"origin"`
+	Edited     bool              `json:"edited"`
+	Rule       string            `json:"rule"`
+	Title      string            `json:"title"`
+	Severity   evidence.Severity `json:"severity"`
+	Confidence float64           `json:"confidence"`
+	Records    int               `json:"records"`
+	Masked     string            `json:"masked"`
+}
+
+func (p *progress) found(event scanner.Event) {
+	e := event.Evidence
+	for _, f := range e.Findings {
+		v := eventFinding{
+			Type: "finding", ID: f.ID, EvidenceID: e.ID, Source: sourceName(e.Source), MessageID: e.MessageID, URL: e.URL, PostedAt: e.PostedAt,
+			Origin: e.Origin, Edited: !e.EditedAt.IsZero(), Rule: f.Rule, Title: f.Title, Severity: f.Severity, Confidence: f.Confidence,
+			Records: len(f.Records), Masked: e.Masked,
+		}
+		if p.env.global.json {
+			_ = printJSON(p.env.out, v) // a reader that left is no reason to stop recording
+			continue
+		}
+		p.clear()
+		how := string(v.Origin)
+		if v.Edited {
+			how += ", edited"
+		}
+		fmt.Fprintf(p.env.out, "%s  %-8s  %s/%d (%s)  %s, %s, confidence %.2f\n", v.ID, v.Severity, v.Source, v.MessageID, how, v.Title, count(v.Records, "record"), v.Confidence)
+	}
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"prahari/bundle"
+	"prahari/evidence"
+	"prahari/matcher"
+	"prahari/scanner"
+	"prahari/store"
+)
+
+// A workspace is the folder of one team, opened.
+type workspace struct {
+	dir    string
+	config config
+	db     *store.DB
+	env    env
+}
+
+// Names inside a workspace.
+const (
+	databaseName = "prahari.db"
+	tokenKeyName = "keys/token.key"
+	signerName   = "keys/signing.key"
+)
+
+// dir returns the workspace's folder as flag, environment or default say.
+func (e env) workspaceDir() string {
+	for _, dir := range []string{e.global.workspace, e.getenv("PRAHARI_WORKSPACE")} {
+		if dir != "" {
+			return dir
+		}
+	}
+	return "prahari-workspace"
+}
+
+// errNoWorkspace says that the folder is not one.
+var errNoWorkspace = errors.New("no workspace")
+
+// openWorkspace opens the workspace that the user named. Close it.
+func (e env) openWorkspace(ctx context.Context) (*workspace, error) {
+	dir := e.workspaceDir()
+	c, err := readConfig(filepath.Join(dir, configName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w in %s: run 'prahari init' there, or name another with --workspace", errNoWorkspace, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, filepath.Join(dir, databaseName))
+	if err != nil {
+		return nil, fmt.Errorf("opening workspace %s: %w", dir, err)
+	}
+	return &workspace{dir: dir, config: c, db: db, env: e}, nil
+}
+
+func (w *workspace) path(name string) string { return filepath.Join(w.dir, filepath.FromSlash(name)) }
+
+// close ends the use of the workspace; its error joins the command's.
+func (w *workspace) close(err *error) {
+	if closing := w.db.Close(); closing != nil && *err == nil {
+		*err = fmt.Errorf("closing the workspace: %w", closing)
+	}
+}
+
+// secretFile reads a key and refuses one that others can read.
+func secretFile(path, what string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the %s: %w; restore it from your backup", what, err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("the %s %s is open to others (mode %04o): run 'chmod 600 %s'", what, path, info.Mode().Perm(), path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the %s: %w; check who owns the file", what, err)
+	}
+	return data, nil
+}
+
+func (w *workspace) tokenKey() (evidence.TokenKey, error) {
+	data, err := secretFile(w.path(tokenKeyName), "token key")
+	if err != nil {
+		return evidence.TokenKey{}, err
+	}
+	key, err := evidence.ParseTokenKey(string(data))
+	if err != nil {
+		return key, fmt.Errorf("token key %s: %w; restore it from your backup", w.path(tokenKeyName), err)
+	}
+	return key, nil
+}
+
+// maker makes evidence with this workspace's keys.
+func (w *workspace) maker(layer int) (*evidence.Maker, error) {
+	sealer, err := evidence.NewSealer(w.config.Recipients)
+	if err != nil {
+		return nil, fmt.Errorf("%s: recipients: %w", w.path(configName), err)
+	}
+	key, err := w.tokenKey()
+	if err != nil {
+		return nil, err
+	}
+	tool := thisTool()
+	tool.Layer = layer
+	return &evidence.Maker{
+		Sealer: sealer, Key: key, Canonical: matcher.Canonical, Operator: w.env.operator(), Host: thisHost(), Tool: tool,
+	}, nil
+}
+
+func (w *workspace) signer() (*bundle.Signer, error) {
+	return bundle.LoadSigner(w.path(signerName))
+}
+
+func thisHost() evidence.Host {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unknown"
+	}
+	return evidence.Host{Hostname: name, OS: runtime.GOOS, Arch: runtime.GOARCH}
+}
+
+// version is set by the Makefile's linker flags from git.
+var version = "dev" //nolint:gochecknoglobals // the linker writes it
+
+// thisTool names the running build, as collection records must.
+func thisTool() evidence.Tool {
+	t := evidence.Tool{Name: "prahari", Version: version, Commit: "unknown", GoVersion: runtime.Version(), Library: scanner.Library()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				t.Commit = s.Value
+			}
+		}
+	}
+	if _, commit, ok := strings.Cut(version, "+"); ok {
+		t.Commit = commit
+	}
+	return t
+}
