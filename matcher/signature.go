@@ -36,6 +36,7 @@ type Signature struct {
 	MinRecords  int                   `yaml:"min_records"` // records that fit the shape; 0: none are needed
 	Words       []WordGroup           `yaml:"words"`
 	Within      int                   `yaml:"within"` // bytes of text that must hold a word of each group; 0: anywhere
+	Unless      []string              `yaml:"unless"` // silent where one of these earlier rules fits
 	Examples    Examples              `yaml:"examples"`
 
 	hash string // SHA-256 of the rule as canonical JSON
@@ -216,6 +217,11 @@ func newRules(signatures []Signature) (*Rules, error) {
 		if seen[s.ID] {
 			return nil, fmt.Errorf("rule %q is defined twice", s.ID)
 		}
+		for _, id := range s.Unless {
+			if !seen[id] {
+				return nil, fmt.Errorf("rule %q: 'unless' names %q, which is no rule before it", s.ID, id)
+			}
+		}
 		seen[s.ID] = true
 		for _, g := range s.Words {
 			var ids []uint16
@@ -317,6 +323,9 @@ func (r *Rules) judge(found *evidence.Result, words *wordSet, source evidence.So
 	for i := range r.signatures {
 		s := &r.signatures[i]
 		if len(s.Sources) > 0 && !slices.Contains(s.Sources, source) {
+			continue
+		}
+		if slices.ContainsFunc(findings, func(f evidence.Finding) bool { return slices.Contains(s.Unless, f.Rule) }) {
 			continue
 		}
 		used, ok := r.spoken(i, words)

@@ -77,6 +77,7 @@ rules:
 		{"min_records: 1", "min_records: 0", "needs min_records"},
 		{"version: 1", "version: 0", "version must be"},
 		{"never: [y]", "never: []", "needs examples"},
+		{"min_records: 1", "min_records: 1\n    unless: [b]", `'unless' names "b"`},
 		{"confidence: 0.5", "confidence: 50", "confidence 50"},
 		{"min_records: 1", "words: [{name: w, any: [one two three four five six]}]", "6 words"},
 	} {
