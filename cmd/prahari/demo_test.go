@@ -83,6 +83,7 @@ func TestDemoLeaksNothing(t *testing.T) {
 			t.Errorf("the demo did not show %q", want)
 		}
 	}
+	checkTranscript(t, strings.NewReplacer(dir, "prahari-demo", os.Args[0], "bin/prahari").Replace(out.String()))
 	t.Run("bundle", func(t *testing.T) { checkBundle(t, dir) })
 	t.Run("commands", func(t *testing.T) { lookAround(t, filepath.Join(dir, "workspace")) })
 	pages := blocks(t)

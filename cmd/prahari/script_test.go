@@ -3,17 +3,22 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	_ "github.com/mattn/go-sqlite3"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"prahari/fixtures"
+	"prahari/fixtures/telegram"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -44,6 +49,14 @@ func TestScripts(t *testing.T) {
 			"people": people,
 			// nosecrets FILE|DIR…: none of the people's identifiers is in there, nor in stdout or stderr.
 			"nosecrets": noSecrets,
+			// datacentre SCENE WORKSPACE: start one, and point the workspace's config at it.
+			"datacentre": dataCentre,
+			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE: what happens there.
+			"dc": dc,
+			// busy FILE: another program holds the database's write lock until the script ends.
+			"busy": busy,
+			// sql FILE STATEMENT: meddle with a database.
+			"sql": meddle,
 		},
 	})
 }
@@ -128,4 +141,65 @@ func TestOutcome(t *testing.T) {
 			t.Errorf("%v: code %d (%q), want %d", tc.err, code, say, tc.code)
 		}
 	}
+}
+
+func dataCentre(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: datacentre SCENE WORKSPACE")
+	}
+	scene, err := telegram.ParseScene(args[0], []byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	server, err := telegram.Start(context.Background(), telegram.Config{Scene: scene, Log: slog.New(slog.DiscardHandler)})
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(server.Close()) })
+	running.Store(ts.Getenv("WORK"), server)
+	d := demo{workspace: ts.MkAbs(args[1]), dc: server}
+	ts.Check(d.configure())
+}
+
+// running holds the data centre of each script by its work folder.
+var running sync.Map
+
+func dc(ts *testscript.TestScript, neg bool, args []string) {
+	found, ok := running.Load(ts.Getenv("WORK"))
+	if neg || !ok || len(args) < 2 {
+		ts.Fatalf("usage: dc ban|revoke|fault|post …, after datacentre")
+	}
+	server := found.(*telegram.Server) //nolint:forcetypeassert // nothing else is stored
+	switch {
+	case args[0] == "ban":
+		server.Ban(args[1])
+	case args[0] == "revoke":
+		server.RevokeSessions(args[1])
+	case args[0] == "fault" && len(args) == 5:
+		times, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		code, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		server.Inject(telegram.Fault{Method: args[1], Times: times, Code: code, Error: args[4]})
+	case args[0] == "post" && len(args) == 3:
+		text, err := telegram.Fill(ts.ReadFile(args[2]))
+		ts.Check(err)
+		_, err = server.Post(args[1], telegram.Message{Text: text})
+		ts.Check(err)
+	default:
+		ts.Fatalf("dc %v: no such thing", args)
+	}
+}
+
+func meddle(ts *testscript.TestScript, neg bool, args []string) {
+	db, err := sql.Open("sqlite3", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer func() { _ = db.Close() }()
+	_, err = db.Exec(strings.Join(args[1:], " "))
+	ts.Check(err)
+}
+
+func busy(ts *testscript.TestScript, neg bool, args []string) {
+	db, err := sql.Open("sqlite3", ts.MkAbs(args[0]))
+	ts.Check(err)
+	db.SetMaxOpenConns(1)
+	_, err = db.Exec("BEGIN IMMEDIATE")
+	ts.Check(err)
+	ts.Defer(func() { _ = db.Close() })
 }
