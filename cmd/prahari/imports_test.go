@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Imports point one way, as the README's rooms say.
+func TestImportsPointOneWay(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "prahari/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string][]string{
+		"prahari/evidence": nil, "prahari/matcher": {"prahari/evidence"}, "prahari/store": {"prahari/evidence"}, "prahari/report": {"prahari/evidence"},
+		"prahari/bundle": {"prahari/evidence"}, "prahari/scanner": {"prahari/evidence", "prahari/matcher"},
+		"prahari/scanner/file": {"prahari/evidence"}, "prahari/fixtures": nil, "prahari/fixtures/telegram": {"prahari/fixtures"},
+		"prahari/cmd/prahari": {
+			"prahari/bundle", "prahari/evidence", "prahari/fixtures/telegram", "prahari/matcher", "prahari/report", "prahari/scanner",
+			"prahari/scanner/file", "prahari/store",
+		},
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		may, known := allowed[fields[0]]
+		if !known {
+			t.Errorf("%s is a package that this test does not know", fields[0])
+		}
+		for _, imported := range fields[1:] {
+			if strings.HasPrefix(imported, "prahari/") {
+				seen++
+				if !slices.Contains(may, imported) {
+					t.Errorf("%s may not import %s", fields[0], imported)
+				}
+			}
+			if strings.HasPrefix(imported, "github.com/gotd/") && !strings.HasPrefix(fields[0], "prahari/scanner") && !strings.HasPrefix(fields[0], "prahari/fixtures/telegram") {
+				t.Errorf("%s imports %s: MTProto stays behind scanner and fixtures/telegram", fields[0], imported)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d imports were looked at", seen)
+	}
+}

@@ -1,0 +1,312 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"prahari/evidence"
+	"prahari/report"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+var now = time.Date(2026, 11, 24, 4, 30, 0, 0, time.UTC)
+
+func book(t *testing.T, corrections fstest.MapFS) *report.Book {
+	t.Helper()
+	if corrections == nil {
+		corrections = fstest.MapFS{}
+	}
+	b, err := report.Open(corrections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func facts() report.Facts {
+	channel := evidence.Source{ID: "channel-1", Kind: evidence.Channel, PeerID: 1, Username: "leaks_demo", Title: "=HYPERLINK(\"x\"), Leaks"}
+	bot := evidence.Source{ID: "bot-2", Kind: evidence.Bot, PeerID: 2, Username: "lookup_demo_bot", Title: "Lookup"}
+	kept := evidence.Kept{Title: "Vaccination record of a person", Records: []evidence.KeptRecord{{
+		Identifiers: []evidence.KeptIdentifier{{Kind: evidence.Aadhaar, Masked: "XXXX XXXX 7058"}, {Kind: evidence.Mobile, Masked: "XXXXXX5678"}}, Fields: []string{"name", "vaccine"},
+	}}}
+	item := func(s evidence.Source, id int64, found ...evidence.Kept) evidence.Evidence {
+		at := time.Date(2026, 11, 20, 10, int(id), 0, 0, time.UTC)
+		return evidence.Evidence{ID: fmt.Sprintf("ev-%s-%d", s.ID, id), Source: s, MessageID: id, URL: evidence.MessageURL(s, id), PostedAt: at, CapturedAt: at.Add(time.Hour), Findings: found}
+	}
+	f := report.Gather(evidence.Case{ID: "CASE0001", Title: "Leaks"},
+		[]evidence.Evidence{item(channel, 7, kept), item(channel, 9, kept), item(channel, 9), item(bot, 3, kept)},
+		map[evidence.Kind]int{evidence.Aadhaar: 12, evidence.Mobile: 9, "upi": 1}, func(e evidence.Evidence) bool { return e.MessageID == 9 })
+	f.Answers.Complainant = report.Complainant{Name: "A. Analyst", Organisation: "Example Trust & Safety", Email: "abuse-desk@example.org"}
+	return f
+}
+
+func draft(t *testing.T, kind string, f report.Facts) report.Draft {
+	t.Helper()
+	d, err := book(t, nil).Draft(kind, f, report.DraftOptions{NoticeID: "N-0001", Now: now, DraftedBy: "analyst:a1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func none(string) []evidence.Match { return nil }
+
+func TestDraftsAreAsKept(t *testing.T) {
+	for _, kind := range []string{"telegram-abuse-mail", "certin-incident"} {
+		d := draft(t, kind, facts())
+		for ending, got := range map[string][]byte{".md": []byte(d.Notice.Markdown), ".eml": d.Notice.EML} {
+			path := filepath.Join("testdata", kind+ending)
+			if *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s is not as kept: look at the difference, then run with -update", path)
+			}
+		}
+	}
+}
+
+// The mail as a mail program reads it.
+func TestMailParses(t *testing.T) {
+	d := draft(t, "telegram-abuse-mail", facts())
+	if bytes.Contains(bytes.ReplaceAll(d.Notice.EML, []byte("\r\n"), nil), []byte("\n")) {
+		t.Error("a line does not end in CRLF")
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(d.Notice.EML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if err != nil || subject != d.Notice.Subject {
+		t.Errorf("subject %q, %v", subject, err)
+	}
+	for name, want := range map[string]string{"To": "abuse@telegram.org", "From": "abuse-desk@example.org"} {
+		if list, err := m.Header.AddressList(name); err != nil || len(list) != 1 || list[0].Address != want {
+			t.Errorf("%s: %v, %v", name, list, err)
+		}
+	}
+	if m.Header.Get("X-Unsent") != "1" || m.Header.Get("Message-Id") == "" || m.Header.Get("Mime-Version") != "1.0" {
+		t.Errorf("headers are %v", m.Header)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []string
+	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
+		p, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(quotedprintable.NewReader(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, string(text))
+	}
+	if len(parts) != 2 || strings.ReplaceAll(parts[0], "\r\n", "\n") != d.Notice.Markdown {
+		t.Fatalf("%d parts", len(parts))
+	}
+	rows, err := csv.NewReader(strings.NewReader(parts[1])).ReadAll()
+	if err != nil || len(rows) != 5 || rows[1][3][0] != '\'' || rows[3][7] != "true" {
+		t.Errorf("targets.csv is %v, %v", rows, err)
+	}
+}
+
+// And as another language's library reads it.
+func TestMailParsesInPython(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("SKIPPED: no python3 on this machine, so its mail parser did not read the draft")
+	}
+	d := draft(t, "certin-incident", facts())
+	path := filepath.Join(t.TempDir(), "draft.eml")
+	if err := os.WriteFile(path, d.Notice.EML, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "python3", "-c", `
+import email, email.policy, sys
+m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
+assert not m.defects and all(not p.defects for p in m.walk()), [p.defects for p in m.walk()]
+assert m["To"].addresses[0].addr_spec == "incident@cert-in.org.in", m["To"]
+print(m["Subject"]); print([a.get_filename() for a in m.iter_attachments()]); print("12, data leak" in m.get_body().get_content())
+`, path).CombinedOutput()
+	if want := d.Notice.Subject + "\n['targets.csv']\nTrue\n"; err != nil || string(out) != want {
+		t.Errorf("%v: got %s, want %s", err, out, want)
+	}
+}
+
+func TestClocksHoldOnTheirDays(t *testing.T) {
+	b := book(t, nil)
+	for _, tc := range []struct{ clock, trigger, want string }{
+		{"IN-ITR-3-2-a-proviso", "2026-11-24T04:30:00Z", "IN-ITR-3-2-a-proviso.2 2026-11-25T16:30:00Z"},
+		{"IN-ITR-3-2-a-proviso", "2026-02-19T18:29:00Z", "IN-ITR-3-2-a-proviso.1 2026-02-22T18:29:00Z"}, // 23:59 IST on the 19th
+		{"IN-ITR-3-2-a-proviso", "2026-02-19T18:30:00Z", "IN-ITR-3-2-a-proviso.2 2026-02-21T06:30:00Z"}, // 00:00 IST on the 20th
+		{"IN-ITR-3-2-a-resolve", "2026-11-24T04:30:00Z", "IN-ITR-3-2-a-resolve.2 2026-12-01T04:30:00Z"},
+		{"IN-CERTIN-6H", "2026-11-24T04:30:00Z", "IN-CERTIN-6H 2026-11-24T10:30:00Z"},
+		{"IN-ITR-3-2-a-ack", "2023-01-01T00:00:00Z", "none"}, // in force, but since when is not confirmed
+		{"IN-CERTIN-6H", "2021-01-01T00:00:00Z", "none"},
+		{"IN-NOTHING", "2026-11-24T04:30:00Z", "none"},
+	} {
+		at, err := time.Parse(time.RFC3339, tc.trigger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "none"
+		if d, err := b.Clock(tc.clock, at); err == nil {
+			got = d.ID + " " + d.Due(at).Format(time.RFC3339)
+		} else if !errors.Is(err, report.ErrNoClock) {
+			t.Errorf("%s: %v", tc.clock, err)
+		}
+		if got != tc.want {
+			t.Errorf("%s at %s: got %s, want %s", tc.clock, tc.trigger, got, tc.want)
+		}
+	}
+}
+
+func TestCorrectionsAreTaken(t *testing.T) {
+	routes := `routes: [{kind: telegram-abuse-mail, title: T, recipient: other@telegram.org, addressee: A, confidence: secondary, source: S, verified_on: 2026-06-01, clocks: [IN-ITR-3-2-a-ack]}]`
+	d, err := book(t, fstest.MapFS{"routes.yaml": {Data: []byte(routes)}}).Draft("telegram-abuse-mail", facts(), report.DraftOptions{NoticeID: "N-0001", Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"other@telegram.org is secondary. Verify it", "more than 90 days ago"} {
+		if !strings.Contains(d.Notice.Markdown, want) {
+			t.Errorf("the draft does not warn: %q", want)
+		}
+	}
+	for name, bad := range map[string]string{
+		"typo":       "routs: []",
+		"duration":   "deadlines: [{id: A, clock: A, duration: 36h, effective_from: 2026-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
+		"confidence": "deadlines: [{id: A, clock: A, duration: PT36H, effective_from: 2026-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: sure}]",
+		"date":       "deadlines: [{id: A, clock: A, duration: PT36H, effective_from: 1.1.2026, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
+	} {
+		if _, err := report.Open(fstest.MapFS{"deadlines.yaml": {Data: []byte(bad)}}); err == nil || !strings.Contains(err.Error(), "deadlines.yaml") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func rules(problems []report.Problem) string {
+	var ids []string
+	for _, p := range problems {
+		ids = append(ids, p.Rule)
+	}
+	return strings.Join(ids, " ")
+}
+
+func TestLint(t *testing.T) {
+	b := book(t, nil)
+	complete := facts()
+	complete.Answers.Complainant.Capacity = "member of the public"
+	if got := rules(b.Lint(draft(t, "telegram-abuse-mail", complete), complete, none)); got != "blanks" {
+		t.Errorf("a draft that only a person must complete has problems: %s", got)
+	}
+	number := regexp.MustCompile(`[0-9]{12}`)
+	find := func(text string) []evidence.Match {
+		var out []evidence.Match
+		for _, at := range number.FindAllStringIndex(text, -1) {
+			out = append(out, evidence.Match{Kind: evidence.Aadhaar, Start: at[0], End: at[1]})
+		}
+		return out
+	}
+	for name, tc := range map[string]struct {
+		change func(*report.Facts)
+		want   string
+	}{
+		"a value in the answers":  {func(f *report.Facts) { f.Answers.WhatItDoes = "It answers 999941057058." }, "L01"},
+		"a value in a title":      {func(f *report.Facts) { f.Targets[0].Title = "999941057058" }, "L01"},
+		"no public target":        {func(f *report.Facts) { f.Targets = nil }, "L02"},
+		"no capacity":             {func(f *report.Facts) { f.Answers.Complainant.Capacity = "" }, "L07"},
+		"an agent's authority":    {func(f *report.Facts) { f.Answers.Complainant.Capacity = "authorised agent" }, "L07"},
+		"a banned word":           {func(f *report.Facts) { f.Answers.WhatItDoes = "Their server was hacked." }, "L12"},
+		"the three-hour clock":    {func(f *report.Facts) { f.Answers.WhatItDoes = "Act within 3 hours." }, "L04"},
+		"too many samples":        {func(f *report.Facts) { f.Samples = make([]string, 6) }, "L13"},
+		"nobody to answer a mail": {func(f *report.Facts) { f.Answers.Complainant.Email = "" }, "L21"},
+	} {
+		f := facts()
+		f.Answers.Complainant.Capacity = "member of the public"
+		tc.change(&f)
+		if got := rules(b.Lint(draft(t, "telegram-abuse-mail", f), f, find)); !strings.Contains(got, tc.want) {
+			t.Errorf("%s: got %q, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestNoHeaderCanBeSmuggledIn(t *testing.T) {
+	for _, change := range []func(*report.Facts){
+		func(f *report.Facts) { f.Answers.Complainant.Email = "a@example.org\r\nBcc: b@example.org" },
+		func(f *report.Facts) { f.Answers.Complainant.Name = "A\r\nBcc: b@example.org" },
+	} {
+		f := facts()
+		change(&f)
+		if _, err := book(t, nil).Draft("telegram-abuse-mail", f, report.DraftOptions{NoticeID: "N-0001", Now: now}); err == nil {
+			t.Error("a line break went into a header")
+		}
+	}
+	f := facts()
+	f.Targets[0].Username = "x\r\nBcc: b@example.org"
+	d := draft(t, "telegram-abuse-mail", f)
+	m, err := mail.ReadMessage(bytes.NewReader(d.Notice.EML))
+	if err != nil || m.Header.Get("Bcc") != "" {
+		t.Errorf("%v, %v", err, m.Header)
+	}
+}
+
+func TestFactsKeepAPersonsAnswers(t *testing.T) {
+	f := facts()
+	f.Answers.WhatItDoes = "It answers.\nTo anyone: \"really\"."
+	raw, err := f.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := report.ReadAnswers("facts.yaml", raw)
+	if err != nil || answers != f.Answers {
+		t.Errorf("got %+v, %v", answers, err)
+	}
+	if _, err := report.ReadAnswers("facts.yaml", []byte("answers: {complainant: {nmae: x}}")); err == nil || !strings.Contains(err.Error(), "facts.yaml") {
+		t.Errorf("a typo passed: %v", err)
+	}
+	if f.Messages != 3 || f.Findings != 3 || len(f.Samples) != 3 || len(f.Counts) != 3 || f.Targets[0].Messages[1].Deleted != true {
+		t.Errorf("gathered %+v", f)
+	}
+}
+
+func TestGroundsNeedTheirFindings(t *testing.T) {
+	f := facts()
+	f.Counts = []report.Count{{Kind: evidence.Mobile, Distinct: 3}}
+	if d := draft(t, "telegram-abuse-mail", f); strings.Contains(d.Notice.Markdown, "Aadhaar Act") {
+		t.Error("the Aadhaar Act is cited without an Aadhaar finding")
+	}
+	if d := draft(t, "telegram-abuse-mail", facts()); !strings.Contains(d.Notice.Markdown, "section 29(4)") {
+		t.Error("the Aadhaar Act is not cited")
+	}
+	if _, err := book(t, nil).Draft("nonsense\x1b", facts(), report.DraftOptions{}); !errors.Is(err, report.ErrNoKind) || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("got %v", err)
+	}
+}
