@@ -68,9 +68,9 @@ func TestBundleHasTheDocumentedLayout(t *testing.T) {
 	if got := sorted(files(t, dir)); !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, walking error) error {
 		info, err := d.Info()
-		if err == nil && (info.Mode().Perm()&0o077 != 0 || !info.ModTime().Equal(exported.Truncate(time.Second))) {
+		if err = errors.Join(walking, err); err == nil && (info.Mode().Perm()&0o077 != 0 || !info.ModTime().Equal(exported.Truncate(time.Second))) {
 			t.Errorf("%s: mode %s, time %s", path, info.Mode(), info.ModTime())
 		}
 		return err

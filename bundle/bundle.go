@@ -128,7 +128,7 @@ func Each[T any](all []T) iter.Seq2[T, error] {
 	}
 }
 
-var ( //nolint:gochecknoglobals // compiled once, never changed
+var (
 	plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,79}$`)
 	hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	domainRE  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)

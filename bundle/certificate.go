@@ -106,7 +106,7 @@ func (p *pager) printf(format string, args ...any) {
 			p.page++
 			fmt.Fprintf(p.out, "=== %s === page %d ===\n\n", watermark, p.page)
 		}
-		p.out.WriteString(l)
+		fmt.Fprint(p.out, l) // a failed write is told by Flush
 		if p.lines++; p.lines == pageLines {
 			fmt.Fprintf(p.out, "\n=== %s ===\n\n\n", watermark)
 			p.lines = 0

@@ -154,4 +154,4 @@ func (v *verifier) bagInfo() error {
 	return nil
 }
 
-var bundleName = regexp.MustCompile(`^EB-[A-Za-z0-9_][A-Za-z0-9._-]*-[0-9]{4}-[0-9]{8}T[0-9]{6}Z$`) //nolint:gochecknoglobals // compiled once, never changed
+var bundleName = regexp.MustCompile(`^EB-[A-Za-z0-9_][A-Za-z0-9._-]*-[0-9]{4}-[0-9]{8}T[0-9]{6}Z$`)

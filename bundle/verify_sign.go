@@ -13,7 +13,7 @@ import (
 
 const maxAttest = 64 << 10 // bytes of a file in attest/
 
-var signerName = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$`) //nolint:gochecknoglobals // compiled once, never changed
+var signerName = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$`)
 
 // signature holds attest/ to the signed bag: the signature verifies over the tag
 // manifest in the namespace of bundles, allowed_signers names its key and

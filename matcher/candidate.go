@@ -14,7 +14,6 @@ type cand struct {
 	failed     kindSet // kinds whose check failed
 	masked     kindSet // kinds of which the shape is the masked form
 	evasive    bool
-	glued      bool // stands in a URL or a decimal: nothing is alone
 }
 
 // A form is evidence.Form in one byte.

@@ -48,10 +48,10 @@ func (f *folder) fold(text string) string {
 func (f *folder) foldAt(text string, i int) int {
 	r, size := utf8.DecodeRuneInString(text[i:])
 	to, evade := foldRune(r)
-	switch {
-	case to == keep:
+	switch to {
+	case keep:
 		return i + size
-	case to == lookAlike:
+	case lookAlike:
 		end := lookAlikes(text, i)
 		if !besideASCII(text, i, end) {
 			return end
@@ -62,7 +62,7 @@ func (f *folder) foldAt(text string, i int) int {
 			i += size
 		}
 		return end
-	case to == drop:
+	case drop:
 		f.replace(text, i, size, 0, evade)
 	default:
 		f.replace(text, i, size, byte(to), evade)

@@ -1,10 +1,6 @@
 package matcher
 
-import (
-	"fmt"
-
-	"prahari/evidence"
-)
+import "fmt"
 
 // A label is what a text may call a value: "Mobile", "मोबाइल", 📱, a column
 // named phone_no.
@@ -28,7 +24,6 @@ type lexicon struct {
 	labels  []label
 	phrases table // phrase hash -> labelID
 	fillers table // word hash -> 1
-	longest int   // words of the longest phrase
 }
 
 // maxPhrase is the most words that a label's phrase may have, fillers apart.
@@ -210,7 +205,7 @@ func (x *lexicon) within(s string, start, end int) labelID {
 // add enters one phrase of a label in all spellings: word by word, and glued.
 func (x *lexicon) add(id labelID, phrase string) error {
 	var f folder
-	folded := string(f.fold(phrase))
+	folded := f.fold(phrase)
 	var words []string
 	for end := len(folded); end > 0; {
 		for end > 0 && class[folded[end-1]]&cAlnum == 0 && folded[end-1] < 0x80 {
@@ -247,15 +242,4 @@ func (x *lexicon) add(id labelID, phrase string) error {
 		}
 	}
 	return nil
-}
-
-// evidenceKinds names the identifiers that a label may announce.
-func (l label) evidenceKinds() []evidence.Kind {
-	var out []evidence.Kind
-	for k := kindID(1); k < kCount; k++ {
-		if l.kinds.has(k) {
-			out = append(out, kindNames[k])
-		}
-	}
-	return out
 }

@@ -23,11 +23,10 @@ type layout struct {
 	columns int
 	sql     bool
 
-	seen    []labelID // labels of the block
-	begun   bool      // the block has the label that begins a person
-	blank   bool      // a blank line was seen since the last label
-	keyed   bool      // the text has keys
-	minimum int
+	seen  []labelID // labels of the block
+	begun bool      // the block has the label that begins a person
+	blank bool      // a blank line was seen since the last label
+	keyed bool      // the text has keys
 }
 
 type mark struct {
@@ -424,7 +423,6 @@ func (l *layout) keys(start, end int, c census) {
 		}
 		l.label(f.id, f.start)
 		if v >= end {
-			from = end
 			break
 		}
 		l.cells = append(l.cells, cell{v, end, f.id, l.block, false})

@@ -72,10 +72,6 @@ func (m *Matcher) isOtherPrefix(letters string) bool {
 	return false
 }
 
-// maxText is how much is looked at in one piece: longer texts are cut at line
-// ends, so that memory and time per byte stay flat.
-const maxText = 1 << 16
-
 // Find returns what text holds. Offsets are bytes into text.
 func (m *Matcher) Find(text string, kind evidence.SourceKind) evidence.Result {
 	if !worthALook(text) {

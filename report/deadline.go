@@ -49,7 +49,7 @@ func (b *Book) Clock(clock string, trigger time.Time) (Deadline, error) {
 	return found[0], nil
 }
 
-var isoDuration = regexp.MustCompile(`^P(?:([0-9]{1,4})D|T([0-9]{1,4})H)$`) //nolint:gochecknoglobals // compiled once, never changed
+var isoDuration = regexp.MustCompile(`^P(?:([0-9]{1,4})D|T([0-9]{1,4})H)$`)
 
 // length returns the duration; a day is 24 hours, for the counting of days by
 // statute is not confirmed and the stricter instant is shown.

@@ -289,7 +289,7 @@ func TestFactsKeepAPersonsAnswers(t *testing.T) {
 	if err != nil || answers != f.Answers {
 		t.Errorf("got %+v, %v", answers, err)
 	}
-	if _, err := report.ReadAnswers("facts.yaml", []byte("answers: {complainant: {nmae: x}}")); err == nil || !strings.Contains(err.Error(), "facts.yaml") {
+	if _, err := report.ReadAnswers("facts.yaml", []byte("answers: {complainant: {nickname: x}}")); err == nil || !strings.Contains(err.Error(), "facts.yaml") {
 		t.Errorf("a typo passed: %v", err)
 	}
 	if f.Messages != 3 || f.Findings != 3 || len(f.Samples) != 3 || len(f.Counts) != 3 || f.Targets[0].Messages[1].Deleted != true {

@@ -18,7 +18,7 @@ import (
 func sourceID(kind evidence.SourceKind, id int64) string { return fmt.Sprintf("%s-%d", kind, id) }
 
 // username is what Telegram allows; short ones are sold.
-var username = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{2,31}$`) //nolint:gochecknoglobals // compiled once, never changed
+var username = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{2,31}$`)
 
 // parseRef reads @name, name and links to a public chat or one of its messages.
 func parseRef(ref string) (string, error) {

@@ -42,7 +42,8 @@ func (db *DB) Sources(ctx context.Context) ([]evidence.Source, error) {
 	return rows(ctx, db, scanSource, `SELECT `+sourceColumns+` FROM source WHERE removed_ms IS NULL ORDER BY added_ms, id`)
 }
 
-// Source finds a source by id, @name or t.me link.
+// Source finds a source by id, @name or t.me link, one that was removed too: its
+// evidence stays.
 func (db *DB) Source(ctx context.Context, ref string) (evidence.Source, error) {
 	name := strings.TrimPrefix(strings.TrimSpace(ref), "@")
 	for _, prefix := range []string{"https://", "http://", "t.me/", "telegram.me/"} {

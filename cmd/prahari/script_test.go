@@ -82,7 +82,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func asExit(err error, into *interface{ ExitCode() int }) bool {
-	e, ok := err.(interface{ ExitCode() int }) //nolint:errorlint // testscript returns it bare
+	e, ok := err.(interface{ ExitCode() int })
 	*into = e
 	return ok
 }

@@ -130,7 +130,7 @@ func thisHost() evidence.Host {
 }
 
 // version is set by the Makefile's linker flags from git.
-var version = "dev" //nolint:gochecknoglobals // the linker writes it
+var version = "dev"
 
 // thisTool names the running build, as collection records must.
 func thisTool() evidence.Tool {

@@ -62,7 +62,6 @@ type walker struct {
 	yield func(Item) error
 	where string // what was being read, for errors
 	seen  bool   // a message list
-	last  int64  // messages of the current chat
 }
 
 // offset finds the place of a syntax error: the decoder names it only in its
