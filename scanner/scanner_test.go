@@ -609,6 +609,32 @@ func TestDifferenceTooLongIsAGapAndIsReadFromHistory(t *testing.T) {
 	}
 }
 
+func TestDialogDifferenceTooLongIsReadFromHistory(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	bot := b.add("@lookup_bot", false)
+	stop := b.watch(b.scanner(), bot)
+	b.wait(scanner.Watching, 1)
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		if _, err := b.dc.SendFromBot("lookup_bot", phone, post(t, 90+n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.dc.ForgetDialogDifferences(phone)
+	stop = b.watch(b.scanner(), bot)
+	b.until("the missed replies", func() bool { return len(b.ids(bot)) == 4 && b.covered(bot) })
+	if _, err := b.dc.SendFromBot("lookup_bot", phone, post(t, 99)); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the reply after it", func() bool { return len(b.ids(bot)) == 5 })
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestFloodWaitIsHonouredAndShown(t *testing.T) {
 	b := newBench(t)
 	b.signIn()

@@ -192,7 +192,7 @@ func (s *scan) item(name string, i file.Item) error {
 			}
 		}
 		out := scanFinding{
-			Type: "finding", File: evidence.Caption(name, 300), Chat: evidence.Caption(i.Chat.Name, 80), ID: evidence.Caption(i.Ref, 60),
+			Type: "finding", File: evidence.Caption(name, 300), Chat: evidence.Caption(i.Chat.Name, 80), ID: s.reference(i.Ref),
 			Rule: f.Rule, Title: f.Title, Severity: f.Severity, Confidence: f.Confidence, Records: len(f.Records),
 			Kinds: kinds, Reasons: f.Reasons, Masked: masked,
 		}
@@ -212,6 +212,15 @@ func (s *scan) item(name string, i file.Item) error {
 		}
 	}
 	return nil
+}
+
+// reference renders the id that a file gives a message, unless it is itself an
+// identifier.
+func (s *scan) reference(ref string) string {
+	if len(s.finder.Find(ref, evidence.File).Matches) > 0 {
+		return evidence.Caption(ref, 60)
+	}
+	return evidence.OneLine(ref, 60)
 }
 
 // shorten keeps the first lines of a long text.
