@@ -11,21 +11,7 @@ func (w *work) code(start, end int) int {
 	}
 	n := end - start
 	cd := cand{start: start, end: end}
-	switch n {
-	case 8:
-		w.passport(&cd, s[start:end])
-	case 9:
-		if s[start+1] == '-' {
-			break
-		}
-	case 10:
-		w.pan(&cd, s[start:end])
-		w.epic(&cd, s[start:end])
-	case 11:
-		w.ifsc(&cd, s[start:end])
-	case 15:
-		w.gstin(&cd, s[start:end])
-	}
+	w.shaped(&cd)
 	if n == 3 && end+6 <= len(s) && s[end] == ' ' { // passport as A12 34567
 		var b [8]byte
 		copy(b[:], s[start:end])
@@ -48,6 +34,22 @@ func (w *work) code(start, end int) int {
 		w.keep(cd)
 	}
 	return cd.end
+}
+
+// shaped tests the word that cd spans for the kinds with a fixed shape.
+func (w *work) shaped(cd *cand) bool {
+	switch word := w.s[cd.start:cd.end]; len(word) {
+	case 8:
+		w.passport(cd, word)
+	case 10:
+		w.pan(cd, word)
+		w.epic(cd, word)
+	case 11:
+		w.ifsc(cd, word)
+	case 15:
+		w.gstin(cd, word)
+	}
+	return cd.kinds != 0
 }
 
 func allDigits(s string) bool {

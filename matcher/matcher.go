@@ -93,6 +93,9 @@ type work struct {
 	lay   layout
 	items []item
 	words wordSet
+
+	joined [maxSpelled]byte // a run of single characters without what parts them
+	inner  []cand           // found in joined
 }
 
 // keep adds a candidate unless a longer one covers it.
@@ -114,7 +117,6 @@ func (w *work) find(text string, kind evidence.SourceKind) evidence.Result {
 	w.text = text
 	w.cands, w.items = w.cands[:0], w.items[:0]
 	w.s = w.fold.fold(text)
-	w.spelled()
 	w.candidates()
 	words := w.m.rules.wordsIn(w.s, &w.words)
 	if len(w.cands) == 0 && !words {
@@ -134,6 +136,8 @@ func (w *work) candidates() {
 	for i := 0; i < len(s); {
 		k := class[s[i]]
 		switch {
+		case k&cToken != 0 && w.isSpelled(i):
+			i = w.spelled(i)
 		case k&cDigit != 0 || k&cMask != 0 && i+1 < len(s) && class[s[i+1]]&(cMask|cDigit) != 0:
 			start := i
 			for start > 0 && i-start < 32 && class[s[start-1]]&cToken != 0 {
@@ -188,6 +192,11 @@ func (w *work) token(start, i int) int {
 	if e, odd := w.chain.numeric(s, start); e == end && odd {
 		if e := w.vehicleOrLicence(start); e > 0 {
 			return e
+		}
+		// SID3142380 reads as a number with letters for digits, but has a code's shape.
+		if cd := (cand{start: start, end: end}); class[s[start]]&cLetter != 0 && w.shaped(&cd) {
+			w.keep(cd)
+			return end
 		}
 		n := len(w.cands)
 		next := w.numbers(start)

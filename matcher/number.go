@@ -89,7 +89,7 @@ func joined(s string, end int) (int, byte) {
 // glyphs and at most as many letters that stand for digits; else i. odd tells
 // of such letters.
 func (c *chain) numeric(s string, i int) (end int, odd bool) {
-	digits, letters, masks := 0, 0, 0
+	digits, letters, masks, zeros := 0, 0, 0, true
 	j := i
 	for ; j < len(s); j++ {
 		b := s[j]
@@ -103,12 +103,13 @@ func (c *chain) numeric(s string, i int) (end int, odd bool) {
 				return i, false
 			}
 			letters++
+			zeros = zeros && (b == 'O' || b == 'o') // beside hidden places only the commonest
 		case (b == '-' || b == '_' || b == '.') && dashRun(s, j) >= 3:
 			n := dashRun(s, j)
 			masks += n
 			j += n - 1
 		default:
-			if letters > 0 && (digits < 3 || letters > digits || masks > 0) {
+			if letters > 0 && (digits < 3 || letters > digits || masks > 0 && !zeros) {
 				return i, false
 			}
 			return j, letters > 0
@@ -120,7 +121,7 @@ func (c *chain) numeric(s string, i int) (end int, odd bool) {
 			return j, false
 		}
 	}
-	if letters > 0 && (digits < 3 || letters > digits || masks > 0) {
+	if letters > 0 && (digits < 3 || letters > digits || masks > 0 && !zeros) {
 		return i, false
 	}
 	return j, letters > 0
@@ -188,7 +189,7 @@ func (c *chain) shape(i, j int) uint64 {
 // Shapes that people write numbers in.
 func mobileShape(v uint64) bool {
 	switch v {
-	case 0xA, 0x55, 0x334, 0x433, 0x343, 0x244, 0x46, 0x64, 0x22222, 0x37, 0x73, 0x424, 0x3331, 0x2233:
+	case 0xA, 0x55, 0x334, 0x433, 0x343, 0x244, 0x46, 0x64, 0x22222, 0x37, 0x73, 0x424, 0x3331:
 		return true
 	}
 	return false
@@ -226,7 +227,7 @@ func (w *work) numberAt(g int) int {
 		if j+1 < c.groups && !free(c.join[j+1]) {
 			continue
 		}
-		if !c.uniform(g, j) {
+		if !c.uniform(g, j) || c.address(g, j) {
 			continue
 		}
 		cd := cand{start: c.start[g], end: c.end[j]}
@@ -261,6 +262,19 @@ func (c *chain) uniform(i, j int) bool {
 	}
 	for g := from; g <= j; g++ {
 		if c.join[g] != c.join[g-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// address reports whether groups i to j are an IPv4 address.
+func (c *chain) address(i, j int) bool {
+	if j-i != 3 {
+		return false
+	}
+	for g := i; g <= j; g++ {
+		if c.length(g) > 3 || g > i && c.join[g] != '.' {
 			return false
 		}
 	}
@@ -329,9 +343,13 @@ func (w *work) classify(cd *cand, places []byte, shape uint64, plus bool, i, j i
 		}
 	case 6:
 		if single || shape == 0x33 {
-			if _, known := w.m.facts.pinRange[view(places[:2])]; known {
+			if places[0] != '0' {
+				_, known := w.m.facts.pinRange[view(places[:2])]
 				cd.allow(kPIN)
-				cd.company |= setOf(kPIN)
+				cd.check(kPIN, known)
+				if known {
+					cd.company |= setOf(kPIN)
+				}
 			}
 		}
 	}

@@ -129,9 +129,12 @@ func (w *work) inline(at, from int) labelID {
 // does not support any.
 func (w *work) decide(c *cand, id labelID, in *cell) kindID {
 	lab := &w.m.facts.lexicon.labels[id]
-	if both := c.kinds & lab.kinds; both != 0 {
+	if both := c.kinds & lab.kinds; both != 0 && (!w.inURL(c.start) || w.isParameter(c.start)) {
 		if both.len() == 1 {
 			return both.first()
+		}
+		if lab.kinds.first() == kAccount && both.has(kAccount) { // a tenth of all accounts pass for cards
+			return kAccount
 		}
 		if p := both & c.passed; p != 0 {
 			return p.first()
@@ -148,7 +151,7 @@ func (w *work) decide(c *cand, id labelID, in *cell) kindID {
 		if lab.name == "address" && c.kinds.has(kPIN) {
 			return kPIN
 		}
-		if lab.other || lab.kinds != 0 {
+		if lab.other || lab.kinds&^addresses != 0 {
 			return c.sure.first()
 		}
 	}
@@ -160,6 +163,13 @@ func (w *work) decide(c *cand, id labelID, in *cell) kindID {
 	}
 	return c.alone.first()
 }
+
+// addresses are the kinds with an at sign: their labels say nothing against a
+// number that follows.
+const addresses = kindSet(1<<kEmail | 1<<kUPI | 1<<kABHAAddress)
+
+// isParameter reports whether a value stands right after an equals sign.
+func (w *work) isParameter(at int) bool { return at > 0 && w.s[at-1] == '=' }
 
 // inURL reports whether the word around at is a link.
 func (w *work) inURL(at int) bool {
