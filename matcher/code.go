@@ -163,11 +163,10 @@ func holderType(c byte) bool {
 // panMasked recognises ten places of a PAN of which some are hidden:
 // XXXXX1234X, ABXXXXXX4F, ABCPE****F.
 func (w *work) panMasked(cd *cand, word string) {
-	shown, masks := 0, 0
+	shown := 0
 	for i := range len(word) {
 		k := class[word[i]]
 		if k&cMask != 0 {
-			masks++
 			continue
 		}
 		digit := i >= 5 && i <= 8
@@ -176,7 +175,7 @@ func (w *work) panMasked(cd *cand, word string) {
 		}
 		shown++
 	}
-	if masks < 3 || shown < 2 {
+	if shown < 2 || !hiddenRow(word) {
 		return
 	}
 	cd.allow(kPAN)
@@ -186,10 +185,24 @@ func (w *work) panMasked(cd *cand, word string) {
 	}
 }
 
+// hiddenRow reports whether three places in a row are hidden: who hides a part of
+// a code hides it in one piece.
+func hiddenRow(word string) bool {
+	row := 0
+	for i := range len(word) {
+		if class[word[i]]&cMask == 0 {
+			row = 0
+		} else if row++; row == 3 {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *work) epic(cd *cand, word string) {
 	var up [10]byte
 	f := fits(word, epicPlaces, up[:])
-	if !f.ok || f.hidden > 0 && f.hidden < 3 {
+	if !f.ok || f.hidden > 0 && !hiddenRow(word) {
 		return
 	}
 	if f.hidden > 0 {
@@ -209,7 +222,7 @@ func (w *work) epic(cd *cand, word string) {
 func (w *work) passport(cd *cand, word string) {
 	var up [8]byte
 	f := fits(word, passportPlaces, up[:])
-	if !f.ok || f.hidden > 0 && (up[0] == 'X' || up[7] == hidden) {
+	if !f.ok || f.hidden > 0 && (up[0] == 'X' || up[7] == hidden || !hiddenRow(word)) {
 		return
 	}
 	cd.allow(kPassport)

@@ -1,6 +1,253 @@
 package matcher
 
-// worthALook reports whether text may hold an identifier or a signature's word.
-func worthALook(text string) bool {
-	return len(text) > 3
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// The gate decides in one look at every byte whether a text is worth more. It
+// must let through every text that holds an identifier or a signature's anchor
+// word; what it lets through besides costs time and nothing else. Nine texts in
+// ten hold neither, so the program is about as fast as the gate.
+
+// A block says of 64 bytes which are what, a bit each.
+type block struct {
+	digit  uint64 // 0–9
+	letter uint64 // A–Z, a–z
+	mask   uint64 // X x * # - _ .
+	at     uint64 // @
+	exotic uint64 // begins a digit of another script, an invisible character, a bullet
+	word   uint64 // begins like an anchor word
+	high   uint64 // part of a character outside ASCII
+}
+
+// fingerprints are three pairs of tables, for the low and the high half of three
+// bytes that follow each other: what is set in all six is the set of buckets
+// whose patterns may begin there. Buckets 0 to 4 are exotic characters, 5 to 7
+// anchor words.
+type fingerprints struct {
+	low, high [3][32]byte // each 16-byte table twice
+}
+
+const (
+	exoticBuckets = 0x1F
+	wordBuckets   = 0xE0
+)
+
+// add lets a bucket begin with any of the bytes first, second, third.
+func (f *fingerprints) add(bucket byte, bytes ...[]byte) {
+	for i, choices := range bytes {
+		for _, b := range choices {
+			for _, half := range []int{0, 16} {
+				f.low[i][half+int(b&15)] |= bucket
+				f.high[i][half+int(b>>4)] |= bucket
+			}
+		}
+	}
+}
+
+func span(from, to int) []byte {
+	var out []byte
+	for b := from; b <= to; b++ {
+		out = append(out, byte(b))
+	}
+	return out
+}
+
+// newFingerprints returns tables for what the folder changes (fold.go) and for
+// the first bytes of anchor words.
+func newFingerprints(anchors []string) *fingerprints {
+	f := &fingerprints{}
+	f.add(1, []byte{0xE0}, []byte{0xA5, 0xA7, 0xA9, 0xAB, 0xAD, 0xAF, 0xB1, 0xB3, 0xB5}, span(0xA6, 0xAF))        // Indic digits
+	f.add(2, []byte{0xEF}, span(0xBB, 0xBD), span(0x80, 0xBF))                                                    // full-width forms, BOM
+	f.add(4, []byte{0x9D}, []byte{0x9F}, span(0x80, 0xBF))                                                        // mathematical digits, after F0
+	f.add(8, []byte{0xE2}, []byte{0x80, 0x81}, append(span(0x8B, 0x8F), 0xA0, 0xA2, 0xA3))                        // invisible characters, bullets
+	f.add(16, []byte{0xE2}, []byte{0x82, 0x83, 0x91, 0x92, 0x93, 0x96, 0x97, 0x9D, 0x9E, 0xAC}, span(0x80, 0xBF)) // keycaps, circled digits, blocks
+	f.add(16, []byte{0xC2}, []byte{0xAD, 0xB2, 0xB3, 0xB9}, span(0x00, 0xFF))                                     // soft hyphen, superscripts
+	f.add(4, []byte{0xD9, 0xDB}, append(span(0xA0, 0xA9), span(0xB0, 0xB9)...), span(0x00, 0xFF))                 // Arabic digits
+	for _, word := range anchors {
+		// A bucket mixes the bytes of all its words, so those that differ most have
+		// one each.
+		bucket := byte(32)
+		switch {
+		case class[word[0]]&cHigh != 0:
+			bucket = 128
+		case len(word) < 3:
+			bucket = 64
+		}
+		var choices [3][]byte
+		for k := range 3 {
+			if k >= len(word) {
+				choices[k] = span(0, 255)
+				continue
+			}
+			choices[k] = []byte{word[k]}
+			if class[word[k]]&cLetter != 0 {
+				choices[k] = []byte{word[k] &^ 0x20, word[k] | 0x20}
+			}
+		}
+		f.add(bucket, choices[0], choices[1], choices[2])
+	}
+	return f
+}
+
+// classifyGo fills out with the blocks of 64 bytes from p on. It reads two bytes
+// past them.
+func classifyGo(p *byte, blocks int, f *fingerprints, out *block) {
+	s := unsafe.Slice(p, 64*blocks+2)
+	to := unsafe.Slice(out, blocks)
+	for i := range to {
+		var b block
+		for k := range 64 {
+			c, c1, c2 := s[64*i+k], s[64*i+k+1], s[64*i+k+2]
+			bit := uint64(1) << k
+			switch t := class[c]; {
+			case t&cDigit != 0:
+				b.digit |= bit
+			case t&cLetter != 0:
+				b.letter |= bit
+			case c == '@':
+				b.at |= bit
+			}
+			if class[c]&cMask != 0 || c == '-' || c == '_' || c == '.' {
+				b.mask |= bit
+			}
+			if c >= 0x80 {
+				b.high |= bit
+			}
+			buckets := f.low[0][c&15] & f.high[0][c>>4] & f.low[1][c1&15] & f.high[1][c1>>4] & f.low[2][c2&15] & f.high[2][c2>>4]
+			if buckets&exoticBuckets != 0 {
+				b.exotic |= bit
+			}
+			if buckets&wordBuckets != 0 {
+				b.word |= bit
+			}
+		}
+		to[i] = b
+	}
+}
+
+// chunk is how many blocks are classified at once.
+const chunk = 4
+
+// page is the least size of a page of memory: whoever may read one byte of it may
+// read all of it.
+const page = 4096
+
+// worthALook reports whether text may hold an identifier or an anchor word.
+func (m *Matcher) worthALook(text string) bool { return m.look(text, false) }
+
+// hasAnchor reports whether text has an anchor word.
+func (m *Matcher) hasAnchor(text string) bool {
+	return len(m.rules.anchorWords) > 0 && m.look(text, true)
+}
+
+func (m *Matcher) look(text string, onlyWords bool) bool {
+	l := look{onlyWords: onlyWords}
+	var out [chunk]block
+	for rest := text; len(rest) > 0; {
+		p := unsafe.StringData(rest)
+		n := (len(rest) + 63) / 64
+		// The last block is read to its end and two bytes more, past the text: its own
+		// page goes on that far, or else a copy does.
+		if n <= chunk && uintptr(unsafe.Pointer(p))&(page-1) <= page-(64*chunk+2) {
+			classify(p, n, m.prints, &out[0])
+			out[n-1].cut(len(rest) - 64*(n-1))
+		} else if n = min((len(rest)-2)/64, chunk); len(rest) >= 66 {
+			classify(p, n, m.prints, &out[0])
+		} else {
+			var tail [130]byte
+			n = (copy(tail[:], rest) + 63) / 64
+			classify(&tail[0], n, m.prints, &out[0])
+		}
+		if l.worth(out[:n], rest, m.rules) {
+			return true
+		}
+		if 64*n >= len(rest) {
+			break
+		}
+		rest = rest[64*n:]
+	}
+	return false
+}
+
+// cut forgets all but the first n bytes.
+func (b *block) cut(n int) {
+	keep := ^uint64(0) >> (64 - n)
+	b.digit &= keep
+	b.letter &= keep
+	b.mask &= keep
+	b.at &= keep
+	b.exotic &= keep
+	b.word &= keep
+	b.high &= keep
+}
+
+// A look is what the gate remembers from block to block.
+type look struct {
+	onlyWords bool // anchor words are all that is looked for
+
+	digits  int // so far
+	exotics int
+	four    bool // four digits in a row
+	hidden  bool // three hidden places in a row
+
+	// Of the block before.
+	digit, place, run, letter, other, mask, at uint64
+}
+
+// worth looks at the next blocks, which begin rest, and reports whether the text
+// is worth more. Shifts to the left reach into the block before: bit i of x<<k
+// says what was k places earlier.
+func (l *look) worth(blocks []block, rest string, rules *Rules) bool {
+	for i := range blocks {
+		b := &blocks[i]
+		letter := b.letter | b.high
+		if b.digit|l.digit != 0 && !l.onlyWords {
+			l.digits += bits.OnesCount64(b.digit)
+			d := b.digit
+			// A letter between two digits may stand for a digit.
+			between := d & (b.letter<<1 | l.letter>>63) & (d<<2 | l.digit>>62)
+			place, before := d|between>>1, l.place|between<<63
+			two, two0 := place&(place<<1|before>>63), before&(before<<1)
+			three, three0 := two&(place<<2|before>>62), two0&(before<<2)
+			four := three & (place<<3 | before>>61)
+			beside := four&(b.letter<<4|l.letter>>60)&(b.letter<<5|l.letter>>59) |
+				letter&(four<<1|l.run>>63)&(letter<<5|l.other>>59)&(letter<<6|l.other>>58)
+			single := d & (d<<2 | l.digit>>62)
+			spelled := single & (single<<2 | (l.digit&(l.digit<<2))>>62) & (d<<6 | l.digit>>58)
+			pairs := two & (two<<3 | two0>>61) & (two<<6 | two0>>58)
+			triples := three & (three<<4 | three0>>60)
+			l.four = l.four || four != 0
+			if beside|spelled|pairs|triples != 0 || l.four && l.digits >= 6 {
+				return true
+			}
+			l.place, l.run = place, four
+		}
+		if mask := b.mask; mask|l.mask != 0 && !l.onlyWords {
+			row := mask & (mask<<1 | l.mask>>63) & (mask<<2 | l.mask>>62)
+			apart := mask & (mask<<2 | l.mask>>62) & (mask<<4 | l.mask>>60)
+			two, two0 := mask&(mask<<1|l.mask>>63), l.mask&(l.mask<<1)
+			l.hidden = l.hidden || row|apart|two&(two<<3|two0>>61) != 0
+		}
+		if b.at|l.at != 0 && !l.onlyWords {
+			near, near0 := letter|b.digit|b.mask, l.other|l.digit|l.mask
+			if (b.at<<1|l.at>>63)&near&(near<<2|near0>>62) != 0 {
+				return true
+			}
+		}
+		if l.exotics += bits.OnesCount64(b.exotic); l.onlyWords {
+			// nothing but words below
+		} else if l.hidden && l.digits+l.exotics >= 2 || l.exotics > 0 && (l.digits >= 6 || l.exotics > 1 && l.digits+l.exotics >= 6) {
+			return true
+		}
+		begins := b.word &^ ((b.letter|b.digit)<<1 | (l.letter|l.digit)>>63) &^ (b.high & (b.high<<1 | l.other>>63))
+		for ; begins != 0; begins &= begins - 1 {
+			if at := 64*i + bits.TrailingZeros64(begins); rules.anchored(rest, at) {
+				return true
+			}
+		}
+		l.digit, l.letter, l.other, l.mask, l.at = b.digit, b.letter, letter, b.mask, b.at
+	}
+	return false
 }

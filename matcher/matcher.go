@@ -21,6 +21,7 @@ type Matcher struct {
 	year   int
 	states [26][26]bool
 	issuer [100]bool // first two digits of payment cards
+	prints *fingerprints
 	pool   sync.Pool
 }
 
@@ -36,7 +37,7 @@ func New(c Config) (*Matcher, error) {
 			return nil, err
 		}
 	}
-	m := &Matcher{rules: c.Rules, facts: f, year: c.Year}
+	m := &Matcher{rules: c.Rules, facts: f, year: c.Year, prints: newFingerprints(c.Rules.anchorWords)}
 	for code := range f.states {
 		m.states[code[0]-'A'][code[1]-'A'] = true
 	}
@@ -74,7 +75,7 @@ func (m *Matcher) isOtherPrefix(letters string) bool {
 
 // Find returns what text holds. Offsets are bytes into text.
 func (m *Matcher) Find(text string, kind evidence.SourceKind) evidence.Result {
-	if !worthALook(text) {
+	if !m.worthALook(text) {
 		return evidence.Result{}
 	}
 	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
@@ -118,7 +119,10 @@ func (w *work) find(text string, kind evidence.SourceKind) evidence.Result {
 	w.cands, w.items = w.cands[:0], w.items[:0]
 	w.s = w.fold.fold(text)
 	w.candidates()
-	words := w.m.rules.wordsIn(w.s, &w.words)
+	words := w.m.hasAnchor(text) && w.m.rules.wordsIn(w.s, &w.words)
+	if !words {
+		w.words.hits = w.words.hits[:0]
+	}
 	if len(w.cands) == 0 && !words {
 		return evidence.Result{}
 	}
@@ -136,7 +140,9 @@ func (w *work) candidates() {
 	for i := 0; i < len(s); {
 		k := class[s[i]]
 		switch {
-		case k&cToken != 0 && w.isSpelled(i):
+		case k&cToken == 0 && s[i] != '@':
+			i++
+		case i+2 < len(s) && class[s[i+1]]&cJoin != 0 && class[s[i+2]]&cToken != 0 && w.isSpelled(i):
 			i = w.spelled(i)
 		case k&cDigit != 0 || k&cMask != 0 && i+1 < len(s) && class[s[i+1]]&(cMask|cDigit) != 0:
 			start := i

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/parser"
@@ -69,6 +70,12 @@ type Rules struct {
 	names      []string // phrases as the packs write them
 	groups     [][][]uint16
 	longest    int // words of the longest phrase
+
+	// A signature that needs no record shows itself by a word of its first group;
+	// the gate looks for those.
+	anchors     table // hash of an anchor's first word -> 1
+	anchorWords []string
+	begin       [4096]bool // how anchors of three bytes and more begin
 }
 
 // Builtin returns the signatures that come with the program.
@@ -211,7 +218,7 @@ func newRules(signatures []Signature) (*Rules, error) {
 			count += len(g.Any)
 		}
 	}
-	r.words = newTable(max(count, 1))
+	r.words, r.anchors = newTable(max(count, 1)), newTable(max(count, 1))
 	seen := map[string]bool{}
 	for i, s := range signatures {
 		if seen[s.ID] {
@@ -223,6 +230,9 @@ func newRules(signatures []Signature) (*Rules, error) {
 			}
 		}
 		seen[s.ID] = true
+		if s.MinRecords == 0 {
+			r.anchor(s.Words[0].Any)
+		}
 		for _, g := range s.Words {
 			var ids []uint16
 			for _, phrase := range g.Any {
@@ -241,6 +251,32 @@ func newRules(signatures []Signature) (*Rules, error) {
 		}
 	}
 	return r, nil
+}
+
+// anchor has the gate look for the first words of phrases.
+func (r *Rules) anchor(phrases []string) {
+	for _, phrase := range phrases {
+		var f folder
+		word := f.fold(phrase)
+		word = strings.Clone(word[:wordAfter(word, 0)])
+		if r.anchors.put(hashWord(word), 1) == 1 && !slices.Contains(r.anchorWords, word) {
+			r.anchorWords = append(r.anchorWords, word)
+			r.begin[beginning(word+" ", 0)] = true
+		}
+	}
+}
+
+// beginning mixes the first three bytes at i without regard to case.
+func beginning(s string, i int) uint16 {
+	return (uint16(s[i]|0x20)*961 + uint16(s[i+1]|0x20)*31 + uint16(s[i+2]|0x20)) & 4095
+}
+
+// anchored reports whether an anchor's first word begins at i.
+func (r *Rules) anchored(s string, i int) bool {
+	if i+2 < len(s) && !r.begin[beginning(s, i)] && class[s[i+2]]&(cAlnum|cHigh) != 0 {
+		return false
+	}
+	return r.anchors.get(hashWord(s[i:wordAfter(s, i)])) != 0
 }
 
 // hashPhrase hashes a phrase as wordsIn hashes its words: each word's hash times

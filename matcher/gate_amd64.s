@@ -1,0 +1,184 @@
+#include "textflag.h"
+
+// One byte in all 32 places of a register.
+DATA zero<>+0(SB)/8, $0x3030303030303030
+DATA zero<>+8(SB)/8, $0x3030303030303030
+DATA zero<>+16(SB)/8, $0x3030303030303030
+DATA zero<>+24(SB)/8, $0x3030303030303030
+GLOBL zero<>(SB), RODATA|NOPTR, $32
+DATA nine<>+0(SB)/8, $0x0909090909090909
+DATA nine<>+8(SB)/8, $0x0909090909090909
+DATA nine<>+16(SB)/8, $0x0909090909090909
+DATA nine<>+24(SB)/8, $0x0909090909090909
+GLOBL nine<>(SB), RODATA|NOPTR, $32
+DATA space<>+0(SB)/8, $0x2020202020202020
+DATA space<>+8(SB)/8, $0x2020202020202020
+DATA space<>+16(SB)/8, $0x2020202020202020
+DATA space<>+24(SB)/8, $0x2020202020202020
+GLOBL space<>(SB), RODATA|NOPTR, $32
+DATA small<>+0(SB)/8, $0x6161616161616161
+DATA small<>+8(SB)/8, $0x6161616161616161
+DATA small<>+16(SB)/8, $0x6161616161616161
+DATA small<>+24(SB)/8, $0x6161616161616161
+GLOBL small<>(SB), RODATA|NOPTR, $32
+DATA last<>+0(SB)/8, $0x1919191919191919
+DATA last<>+8(SB)/8, $0x1919191919191919
+DATA last<>+16(SB)/8, $0x1919191919191919
+DATA last<>+24(SB)/8, $0x1919191919191919
+GLOBL last<>(SB), RODATA|NOPTR, $32
+DATA cross<>+0(SB)/8, $0x7878787878787878
+DATA cross<>+8(SB)/8, $0x7878787878787878
+DATA cross<>+16(SB)/8, $0x7878787878787878
+DATA cross<>+24(SB)/8, $0x7878787878787878
+GLOBL cross<>(SB), RODATA|NOPTR, $32
+DATA star<>+0(SB)/8, $0x2a2a2a2a2a2a2a2a
+DATA star<>+8(SB)/8, $0x2a2a2a2a2a2a2a2a
+DATA star<>+16(SB)/8, $0x2a2a2a2a2a2a2a2a
+DATA star<>+24(SB)/8, $0x2a2a2a2a2a2a2a2a
+GLOBL star<>(SB), RODATA|NOPTR, $32
+DATA hash<>+0(SB)/8, $0x2323232323232323
+DATA hash<>+8(SB)/8, $0x2323232323232323
+DATA hash<>+16(SB)/8, $0x2323232323232323
+DATA hash<>+24(SB)/8, $0x2323232323232323
+GLOBL hash<>(SB), RODATA|NOPTR, $32
+DATA at<>+0(SB)/8, $0x4040404040404040
+DATA at<>+8(SB)/8, $0x4040404040404040
+DATA at<>+16(SB)/8, $0x4040404040404040
+DATA at<>+24(SB)/8, $0x4040404040404040
+GLOBL at<>(SB), RODATA|NOPTR, $32
+DATA low<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA low<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA low<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA low<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL low<>(SB), RODATA|NOPTR, $32
+DATA exotic<>+0(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA exotic<>+8(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA exotic<>+16(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA exotic<>+24(SB)/8, $0x1f1f1f1f1f1f1f1f
+GLOBL exotic<>(SB), RODATA|NOPTR, $32
+DATA words<>+0(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA words<>+8(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA words<>+16(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA words<>+24(SB)/8, $0xe0e0e0e0e0e0e0e0
+GLOBL words<>(SB), RODATA|NOPTR, $32
+
+DATA dash<>+0(SB)/8, $0x2d2d2d2d2d2d2d2d
+DATA dash<>+8(SB)/8, $0x2d2d2d2d2d2d2d2d
+DATA dash<>+16(SB)/8, $0x2d2d2d2d2d2d2d2d
+DATA dash<>+24(SB)/8, $0x2d2d2d2d2d2d2d2d
+DATA one<>+0(SB)/8, $0x0101010101010101
+DATA one<>+8(SB)/8, $0x0101010101010101
+DATA one<>+16(SB)/8, $0x0101010101010101
+DATA one<>+24(SB)/8, $0x0101010101010101
+DATA under<>+0(SB)/8, $0x5f5f5f5f5f5f5f5f
+DATA under<>+8(SB)/8, $0x5f5f5f5f5f5f5f5f
+DATA under<>+16(SB)/8, $0x5f5f5f5f5f5f5f5f
+DATA under<>+24(SB)/8, $0x5f5f5f5f5f5f5f5f
+GLOBL dash<>(SB), RODATA|NOPTR, $32
+GLOBL one<>(SB), RODATA|NOPTR, $32
+GLOBL under<>(SB), RODATA|NOPTR, $32
+
+// CLASSES leaves, of the 32 bytes at off(SI), the high bytes in BX, digits in Y1,
+// letters in Y2, hidden places in Y3, at signs in Y4, and in Y6 and Y7 where no
+// exotic character and no anchor word begins. It clobbers Y0 and Y5.
+#define CLASSES(off) \
+	VMOVDQU off(SI), Y0; \
+	VPMOVMSKB Y0, BX; \
+	VPSUBB zero<>(SB), Y0, Y1; \
+	VPMINUB nine<>(SB), Y1, Y2; \
+	VPCMPEQB Y1, Y2, Y1; \
+	VPOR space<>(SB), Y0, Y3; \
+	VPSUBB small<>(SB), Y3, Y2; \
+	VPMINUB last<>(SB), Y2, Y4; \
+	VPCMPEQB Y2, Y4, Y2; \
+	VPCMPEQB cross<>(SB), Y3, Y3; \
+	VPCMPEQB star<>(SB), Y0, Y4; \
+	VPOR Y3, Y4, Y3; \
+	VPCMPEQB hash<>(SB), Y0, Y4; \
+	VPOR Y3, Y4, Y3; \
+	VPCMPEQB under<>(SB), Y0, Y4; \
+	VPOR Y3, Y4, Y3; \
+	VPSUBB dash<>(SB), Y0, Y4; \
+	VPMINUB one<>(SB), Y4, Y5; \
+	VPCMPEQB Y4, Y5, Y4; \
+	VPOR Y3, Y4, Y3; \
+	VPCMPEQB at<>(SB), Y0, Y4; \
+	VPAND Y15, Y0, Y6; \
+	VPSHUFB Y6, Y8, Y5; \
+	VPSRLW $4, Y0, Y6; \
+	VPAND Y15, Y6, Y6; \
+	VPSHUFB Y6, Y11, Y6; \
+	VPAND Y5, Y6, Y5; \
+	VMOVDQU (off+1)(SI), Y0; \
+	VPAND Y15, Y0, Y6; \
+	VPSHUFB Y6, Y9, Y6; \
+	VPAND Y5, Y6, Y5; \
+	VPSRLW $4, Y0, Y6; \
+	VPAND Y15, Y6, Y6; \
+	VPSHUFB Y6, Y12, Y6; \
+	VPAND Y5, Y6, Y5; \
+	VMOVDQU (off+2)(SI), Y0; \
+	VPAND Y15, Y0, Y6; \
+	VPSHUFB Y6, Y10, Y6; \
+	VPAND Y5, Y6, Y5; \
+	VPSRLW $4, Y0, Y6; \
+	VPAND Y15, Y6, Y6; \
+	VPSHUFB Y6, Y13, Y6; \
+	VPAND Y5, Y6, Y5; \
+	VPAND exotic<>(SB), Y5, Y6; \
+	VPAND words<>(SB), Y5, Y7; \
+	VPCMPEQB Y14, Y6, Y6; \
+	VPCMPEQB Y14, Y7, Y7
+
+#define HIGH(mask, reg) \
+	VPMOVMSKB mask, AX; \
+	SHLQ $32, AX; \
+	ORQ AX, reg
+
+// func classifyAVX2(p *byte, blocks int, f *fingerprints, out *block)
+TEXT ·classifyAVX2(SB), NOSPLIT, $0-32
+	MOVQ p+0(FP), SI
+	MOVQ blocks+8(FP), CX
+	MOVQ f+16(FP), DX
+	MOVQ out+24(FP), DI
+	VMOVDQU 0(DX), Y8
+	VMOVDQU 32(DX), Y9
+	VMOVDQU 64(DX), Y10
+	VMOVDQU 96(DX), Y11
+	VMOVDQU 128(DX), Y12
+	VMOVDQU 160(DX), Y13
+	VPXOR Y14, Y14, Y14
+	VMOVDQU low<>(SB), Y15
+loop:
+	CLASSES(0)
+	MOVQ BX, R14
+	VPMOVMSKB Y1, R8
+	VPMOVMSKB Y2, R9
+	VPMOVMSKB Y3, R10
+	VPMOVMSKB Y4, R11
+	VPMOVMSKB Y6, R12
+	VPMOVMSKB Y7, R13
+	CLASSES(32)
+	SHLQ $32, BX
+	ORQ BX, R14
+	HIGH(Y1, R8)
+	HIGH(Y2, R9)
+	HIGH(Y3, R10)
+	HIGH(Y4, R11)
+	HIGH(Y6, R12)
+	HIGH(Y7, R13)
+	NOTQ R12
+	NOTQ R13
+	MOVQ R8, 0(DI)
+	MOVQ R9, 8(DI)
+	MOVQ R10, 16(DI)
+	MOVQ R11, 24(DI)
+	MOVQ R12, 32(DI)
+	MOVQ R13, 40(DI)
+	MOVQ R14, 48(DI)
+	ADDQ $64, SI
+	ADDQ $56, DI
+	DECQ CX
+	JNZ loop
+	VZEROUPPER
+	RET
