@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -40,9 +41,13 @@ func (e *eventSink) send(event Event) {
 	e.to(event)
 }
 
-// careful passes on what the MTProto library logs but for whole values: at some
-// places it logs updates, which hold messages.
+// careful passes on what the MTProto library logs, to who asked for debugging and
+// without whole values: at some places it logs updates, which hold messages.
 type careful struct{ slog.Handler }
+
+func (c careful) Enabled(ctx context.Context, _ slog.Level) bool {
+	return c.Handler.Enabled(ctx, slog.LevelDebug)
+}
 
 func (c careful) Handle(ctx context.Context, r slog.Record) error {
 	clean := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
@@ -114,17 +119,20 @@ func (s *Scanner) client(l link) (*telegram.Client, error) {
 		Middlewares: []telegram.Middleware{s.guard}, Logger: logslog.New(slog.New(careful{c.Log.Handler()})), ExchangeTimeout: c.ConnectTimeout,
 		Device: telegram.DeviceConfig{DeviceModel: "server", SystemVersion: runtime.GOOS, AppVersion: c.AppVersion, SystemLangCode: "en", LangCode: "en"},
 	}
-	connected := false
+	// The library calls this for every attempt; only changes are told.
+	var ever, up atomic.Bool
 	o.OnConnectionState = func(state telegram.ConnectionState) {
 		switch state {
 		case telegram.ConnectionStateReady:
 			s.events.send(Event{Kind: Connected})
-			if connected && l.reconnect != nil {
+			if ever.Swap(true) && l.reconnect != nil {
 				l.reconnect()
 			}
-			connected = true
+			up.Store(true)
 		case telegram.ConnectionStateDisconnected:
-			s.events.send(Event{Kind: Disconnected})
+			if up.Swap(false) {
+				s.events.send(Event{Kind: Disconnected})
+			}
 		case telegram.ConnectionStateConnecting:
 		}
 	}

@@ -100,7 +100,16 @@ func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) (e
 		if errors.Is(err, report.ErrNoKind) {
 			return evidence.Notice{}, fmt.Errorf("%w; 'prahari notice kinds' lists them", err)
 		}
-		return draft.Notice, err
+		if err != nil {
+			return evidence.Notice{}, err
+		}
+		// What a person wrote into the answers is not masked by anything.
+		for _, p := range book.Lint(draft, facts, leaks) {
+			if p.Rule == "L01" {
+				return evidence.Notice{}, fmt.Errorf("nothing was drafted: %s; take it out of %s", p.Text, factsFile)
+			}
+		}
+		return draft.Notice, nil
 	}
 	if o.dryRun {
 		if _, err := write("N-DRYRUN"); err != nil {
@@ -109,10 +118,6 @@ func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) (e
 		fmt.Fprint(e.out, draft.Notice.Markdown)
 		return e.problems(book.Lint(draft, facts, leaks))
 	}
-	notice, err := w.db.AddNotice(ctx, write)
-	if err != nil {
-		return err
-	}
 	dir := o.out
 	if dir == "" {
 		dir = w.path("notices")
@@ -120,11 +125,23 @@ func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) (e
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the folder for notices: %w", err)
 	}
-	name := filepath.Join(dir, notice.ID+"-"+o.kind)
-	for ending, data := range map[string][]byte{".md": []byte(notice.Markdown), ".eml": notice.EML} {
-		if err := renameio.WriteFile(name+ending, data, 0o600); err != nil {
-			return fmt.Errorf("writing the draft: %w", err)
+	name := ""
+	notice, err := w.db.AddNotice(ctx, func(id string) (evidence.Notice, error) {
+		n, err := write(id)
+		if err != nil {
+			return n, err
 		}
+		// The files come first: a notice in the database has its files.
+		name = filepath.Join(dir, n.ID+"-"+o.kind)
+		for ending, data := range map[string][]byte{".md": []byte(n.Markdown), ".eml": n.EML} {
+			if err := renameio.WriteFile(name+ending, data, 0o600); err != nil {
+				return n, fmt.Errorf("writing the draft: %w", err)
+			}
+		}
+		return n, nil
+	})
+	if err != nil {
+		return err
 	}
 	if e.global.json {
 		return printJSON(e.out, viewNotice(notice))
