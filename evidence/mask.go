@@ -54,6 +54,34 @@ func MaskText(text Text, r Result, canonical func(Kind, Form, string) Text) stri
 	return Printable(out.String())
 }
 
+// MaskRecord renders one person's record on one line, each value behind its name,
+// in the order of the text: "name R**** K****; mobile XXXXXX4321".
+func MaskRecord(text Text, r Record, canonical func(Kind, Form, string) Text) string {
+	plain := text.Reveal()
+	type part struct {
+		start int
+		text  string
+	}
+	var parts []part
+	for _, m := range r.Matches {
+		value := canonical(m.Kind, m.Form, plain[m.Start:m.End])
+		parts = append(parts, part{m.Start, string(m.Kind) + " " + MaskValue(m.Kind, m.Form, value)})
+	}
+	for _, f := range r.Fields {
+		value := Caption(plain[f.Start:f.End], 60)
+		if f.Personal {
+			value = Initials(plain[f.Start:f.End])
+		}
+		parts = append(parts, part{f.Start, f.Name + " " + value})
+	}
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(a.start, b.start) })
+	all := make([]string, len(parts))
+	for i, p := range parts {
+		all[i] = p.text
+	}
+	return OneLine(strings.Join(all, "; "), 400)
+}
+
 // MaskValue renders one identifier with at most its last four places. A masked
 // form shows no more than its writer did: hidden places are X in canonical.
 func MaskValue(k Kind, form Form, canonical Text) string {

@@ -20,6 +20,8 @@ import (
 
 type scanOptions struct {
 	exitCode bool
+	matches  bool
+	explain  bool
 	paths    []string
 }
 
@@ -30,14 +32,17 @@ func newScan(e env) *cobra.Command {
 		Long: `Look through files for leaked records: Telegram Desktop exports (result.json of one
 chat or of a whole account), NDJSON ({"id": …, "text": …} a line) and plain text.
 Nothing is recorded; findings are printed, masked. '-' reads standard input.`,
-		Example: examples("prahari scan result.json", "prahari scan --json --exit-code exports/ > findings.ndjson", "cat dump.txt | prahari scan -"),
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
+		Example: examples("prahari scan result.json", "prahari scan --json --exit-code exports/ > findings.ndjson", "cat dump.txt | prahari scan -",
+			"prahari scan --json --matches messages.ndjson > matches.ndjson"),
+		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.paths = args
 			return e.scan(cmd.Context(), o)
 		},
 	}
 	cmd.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit with 3 when there are findings")
+	cmd.Flags().BoolVar(&o.matches, "matches", false, "also print every identifier and record that is found, in a finding or not")
+	cmd.Flags().BoolVar(&o.explain, "explain", false, "say why each finding is one, and what was not decisive")
 	return cmd
 }
 
@@ -55,10 +60,13 @@ type scanFinding struct {
 	Kinds      []evidence.Kind   `json:"kinds"`
 	Reasons    []string          `json:"reasons"`
 	Masked     string            `json:"masked"`
+
+	Explanation *explanation `json:"explanation,omitempty"`
 }
 
 type scan struct {
 	env     env
+	options scanOptions
 	finder  *matcher.Matcher
 	found   int
 	files   int
@@ -71,7 +79,7 @@ func (e env) scan(ctx context.Context, o scanOptions) error {
 	if err != nil {
 		return err
 	}
-	s := &scan{env: e, finder: finder}
+	s := &scan{env: e, options: o, finder: finder}
 	var failed error
 	for _, path := range o.paths {
 		if err := s.path(ctx, path); err != nil {
@@ -177,6 +185,11 @@ func (s *scan) reader(ctx context.Context, r io.Reader, name string, size int64)
 func (s *scan) item(name string, i file.Item) error {
 	text := i.Message.Text.Reveal()
 	r := s.finder.Find(text, evidence.File)
+	if s.options.matches {
+		if err := s.matches(name, i, r); err != nil {
+			return err
+		}
+	}
 	if len(r.Findings) == 0 {
 		return nil
 	}
@@ -196,6 +209,9 @@ func (s *scan) item(name string, i file.Item) error {
 			Rule: f.Rule, Title: f.Title, Severity: f.Severity, Confidence: f.Confidence, Records: len(f.Records),
 			Kinds: kinds, Reasons: f.Reasons, Masked: masked,
 		}
+		if s.options.explain {
+			out.Explanation = explain(i.Message.Text, r, f)
+		}
 		if s.env.global.json {
 			if err := printJSON(s.env.out, out); err != nil {
 				return err
@@ -209,6 +225,11 @@ func (s *scan) item(name string, i file.Item) error {
 		if _, err := fmt.Fprintf(s.env.out, "%s: %s: %s [%s, confidence %.2f] %s\n%s\n\n",
 			out.File, where, f.Title, f.Severity, f.Confidence, count(len(f.Records), "record"), indent(shorten(masked, 12))); err != nil {
 			return err
+		}
+		if out.Explanation != nil {
+			if _, err := fmt.Fprintln(s.env.out, out.Explanation.text()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
