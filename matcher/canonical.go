@@ -32,6 +32,9 @@ func Canonical(kind evidence.Kind, form evidence.Form, span string) evidence.Tex
 		}
 		return evidence.Text("+91" + places)
 	}
+	if kindByName(kind) == kNone {
+		return evidence.Text(canonicalCode(kind, plain))
+	}
 	return evidence.Text(canonicalNumber(plain))
 }
 

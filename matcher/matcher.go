@@ -75,12 +75,23 @@ func (m *Matcher) isOtherPrefix(letters string) bool {
 
 // Find returns what text holds. Offsets are bytes into text.
 func (m *Matcher) Find(text string, kind evidence.SourceKind) evidence.Result {
-	if !m.worthALook(text) {
+	if !m.worthALook(text) && !m.mayHoldAdded(text) {
 		return evidence.Result{}
 	}
 	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
 	defer m.pool.Put(w)
 	return w.find(text, kind)
+}
+
+// mayHoldAdded reports whether a text that the gate turns away may hold a kind
+// that a pack adds.
+func (m *Matcher) mayHoldAdded(text string) bool {
+	for i := range m.rules.added {
+		if m.rules.added[i].mayHold(text) {
+			return true
+		}
+	}
+	return false
 }
 
 // work is the scratch that one text needs, reused for the next.
@@ -123,11 +134,12 @@ func (w *work) find(text string, kind evidence.SourceKind) evidence.Result {
 	if !words {
 		w.words.hits = w.words.hits[:0]
 	}
-	if len(w.cands) == 0 && !words {
+	if len(w.cands) == 0 && !words && len(w.m.rules.added) == 0 {
 		return evidence.Result{}
 	}
 	w.lay.parse(w.s, &w.m.facts.lexicon)
 	w.resolve()
+	w.addedKinds()
 	if len(w.items) == 0 && !words {
 		return evidence.Result{}
 	}

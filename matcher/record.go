@@ -20,6 +20,12 @@ func (w *work) result(kind evidence.SourceKind) evidence.Result {
 			r.Fields = append(r.Fields, evidence.Field{Name: l.name, Personal: l.personal, Start: start, End: end})
 			continue
 		}
+		if it.cand < 0 { // of a kind that a pack adds
+			r.Matches = append(r.Matches, evidence.Match{
+				Kind: w.m.rules.added[it.kind-kCount].Kind, Form: evidence.Full, Validity: evidence.NoCheck, Start: start, End: end,
+			})
+			continue
+		}
 		c := &w.cands[it.cand]
 		if disguised(w.fold.jumps, it.start, it.end) {
 			c.evasive = true

@@ -1,6 +1,9 @@
 package matcher
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // An item is a candidate or a labelled value that has been decided on.
 type item struct {
@@ -196,6 +199,48 @@ func (w *work) values() {
 	if n > 0 && len(w.items) > n {
 		slices.SortStableFunc(w.items, func(a, b item) int { return a.start - b.start })
 	}
+}
+
+// addedKinds lists what the patterns of packs find where nothing else was.
+func (w *work) addedKinds() {
+	n := len(w.items)
+	for k := range w.m.rules.added {
+		d := &w.m.rules.added[k]
+		if !d.mayHold(w.s) {
+			continue
+		}
+		for _, at := range d.compiled.FindAllStringIndex(w.s, maxAdded) {
+			taken := at[0] == at[1]
+			for _, it := range w.items[:n] {
+				taken = taken || it.kind != kNone && it.start < at[1] && at[0] < it.end
+			}
+			if !taken {
+				w.items = append(w.items, item{at[0], at[1], kCount + kindID(k), noLabel, w.lay.blockAt(at[0]), -1})
+			}
+		}
+	}
+	if len(w.items) > n {
+		slices.SortStableFunc(w.items, func(a, b item) int { return a.start - b.start })
+	}
+}
+
+// maxAdded bounds what one pattern may find in one text.
+const maxAdded = 1000
+
+// mayHold reports whether a text has what every value has.
+func (d *Identifier) mayHold(s string) bool {
+	if d.Literal != "" && !strings.Contains(s, d.Literal) {
+		return false
+	}
+	for i, n := 0, 0; n < d.Digits; i++ {
+		if i == len(s) {
+			return false
+		}
+		if class[s[i]]&cDigit != 0 {
+			n++
+		}
+	}
+	return true
 }
 
 // inCompany accepts candidates that stand beside other fields of a record.

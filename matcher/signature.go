@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/parser"
@@ -19,13 +21,25 @@ var signatureFiles embed.FS
 
 // packFile is a file of signatures.
 type packFile struct {
-	Pack        string      `yaml:"pack"`
-	Description string      `yaml:"description"`
-	Rules       []Signature `yaml:"rules"`
+	Pack        string       `yaml:"pack"`
+	Description string       `yaml:"description"`
+	Identifiers []Identifier `yaml:"identifiers"`
+	Rules       []Signature  `yaml:"rules"`
+}
+
+// An Identifier is a kind that a pack adds: numbers of one organisation, say.
+type Identifier struct {
+	Kind    evidence.Kind `yaml:"kind"`
+	Pattern string        `yaml:"pattern"` // RE2, on folded text
+	Literal string        `yaml:"literal"` // a text without this is not searched
+	Digits  int           `yaml:"digits"`  // or: nor is one with fewer digits
+
+	compiled *regexp.Regexp
 }
 
 // A Signature says which records and words make a text a finding.
 type Signature struct {
+	Pack        string                `yaml:"-"`
 	ID          string                `yaml:"id"` // "cowin-reply"
 	Version     int                   `yaml:"version"`
 	Title       string                `yaml:"title"`
@@ -66,6 +80,7 @@ type Examples struct {
 // Rules are signatures ready for use.
 type Rules struct {
 	signatures []Signature
+	added      []Identifier
 	words      table    // phrase hash -> 1 + place in names
 	names      []string // phrases as the packs write them
 	groups     [][][]uint16
@@ -73,14 +88,15 @@ type Rules struct {
 
 	// A signature that needs no record shows itself by a word of its first group;
 	// the gate looks for those.
-	anchors     table // hash of an anchor's first word -> 1
-	anchorWords []string
+	anchors     table      // phrase hash -> 1
+	firsts      table      // hash of an anchor's first word -> 1
+	anchorWords []string   // first words
 	begin       [4096]bool // how anchors of three bytes and more begin
 }
 
 // Builtin returns the signatures that come with the program.
 func Builtin() (*Rules, error) {
-	var all []Signature
+	var all pack
 	err := fs.WalkDir(signatureFiles, "signatures", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -89,8 +105,8 @@ func Builtin() (*Rules, error) {
 		if err != nil {
 			return err
 		}
-		pack, err := parsePack(path, raw)
-		all = append(all, pack...)
+		one, err := parsePack(path, raw)
+		all.join(one)
 		return err
 	})
 	if err != nil {
@@ -102,45 +118,132 @@ func Builtin() (*Rules, error) {
 // ParseRules reads a pack. Errors begin with the name and, where it is known,
 // the line.
 func ParseRules(name string, raw []byte) (*Rules, error) {
-	signatures, err := parsePack(name, raw)
+	p, err := parsePack(name, raw)
 	if err != nil {
 		return nil, err
 	}
-	return newRules(signatures)
+	return newRules(p)
+}
+
+// Join returns the rules of both. A rule or a kind that both have is an error.
+func (r *Rules) Join(other *Rules) (*Rules, error) {
+	p := pack{slices.Clone(r.signatures), slices.Clone(r.added)}
+	p.join(pack{other.signatures, other.added})
+	return newRules(p)
+}
+
+// A pack is what a file holds, checked.
+type pack struct {
+	signatures []Signature
+	added      []Identifier
+}
+
+func (p *pack) join(other pack) {
+	p.signatures, p.added = append(p.signatures, other.signatures...), append(p.added, other.added...)
 }
 
 // Signatures returns the rules in order.
 func (r *Rules) Signatures() []Signature { return slices.Clone(r.signatures) }
 
-func parsePack(name string, raw []byte) ([]Signature, error) {
-	var pack packFile
-	if err := strictYAML(name, raw, &pack); err != nil {
-		return nil, err
+func parsePack(name string, raw []byte) (pack, error) {
+	var file packFile
+	if err := strictYAML(name, raw, &file); err != nil {
+		return pack{}, err
 	}
 	known, err := loadFacts()
 	if err != nil {
-		return nil, err
+		return pack{}, err
 	}
 	var faults []error
-	for i := range pack.Rules {
-		s := &pack.Rules[i]
-		if err := s.check(&known.lexicon); err != nil {
-			faults = append(faults, fmt.Errorf("%s%s: rule %q: %w", name, ruleLine(raw, i), s.ID, err))
+	kinds := Kinds()
+	for i := range file.Identifiers {
+		d := &file.Identifiers[i]
+		if err := d.compile(); err != nil {
+			faults = append(faults, fmt.Errorf("%s%s: identifier %q: %w", name, lineOf(raw, "$.identifiers[%d].kind", i), d.Kind, err))
+		}
+		kinds = append(kinds, d.Kind)
+	}
+	for i := range file.Rules {
+		s := &file.Rules[i]
+		s.Pack = file.Pack
+		if err := s.check(&known.lexicon, kinds); err != nil {
+			faults = append(faults, fmt.Errorf("%s%s: rule %q: %w", name, lineOf(raw, "$.rules[%d].id", i), s.ID, err))
 			continue
 		}
 		if s.hash, err = hashOf(*s); err != nil {
-			return nil, err
+			return pack{}, err
 		}
 	}
-	if len(pack.Rules) == 0 {
-		faults = append(faults, fmt.Errorf("%s: a pack needs at least one rule under 'rules'", name))
+	if file.Pack == "" || len(file.Rules) == 0 {
+		faults = append(faults, fmt.Errorf("%s: a pack needs a name under 'pack' and at least one rule under 'rules'", name))
 	}
-	return pack.Rules, errors.Join(faults...)
+	return pack{file.Rules, file.Identifiers}, errors.Join(faults...)
 }
 
-// ruleLine returns ":12" for the line at which the ith rule begins.
-func ruleLine(raw []byte, i int) string {
-	path, err := yaml.PathString(fmt.Sprintf("$.rules[%d].id", i))
+func (d *Identifier) compile() (err error) {
+	switch {
+	case d.Kind == "":
+		return errors.New("it needs a kind")
+	case kindByName(d.Kind) != kNone:
+		return errors.New("the program knows this kind already: choose another name")
+	case len(d.Literal) < 2 && d.Digits < 4:
+		return errors.New("it needs a 'literal' of two characters or more, or 'digits' of four or more, that every value has: without one every text would have to be searched")
+	}
+	if d.compiled, err = regexp.Compile(d.Pattern); err != nil {
+		return fmt.Errorf("pattern: %w", err)
+	}
+	if d.compiled.MatchString("") {
+		return errors.New("the pattern matches nothing at all")
+	}
+	return nil
+}
+
+// TestPack reads a pack and tries its examples, beside the rules that come with
+// the program. Errors name the file and the line.
+func TestPack(name string, raw []byte) error {
+	rules, err := ParseRules(name, raw)
+	if err != nil {
+		return err
+	}
+	builtin, err := Builtin()
+	if err != nil {
+		return err
+	}
+	all, err := builtin.Join(rules)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	m, err := New(Config{Rules: all})
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for i, s := range rules.signatures {
+		fits := func(text string) bool {
+			source := evidence.Channel
+			if len(s.Sources) > 0 {
+				source = s.Sources[0]
+			}
+			return slices.ContainsFunc(m.Find(text, source).Findings, func(f evidence.Finding) bool { return f.Rule == s.ID })
+		}
+		for k, text := range s.Examples.Match {
+			if !fits(text) {
+				faults = append(faults, fmt.Errorf("%s%s: rule %q does not find its example %d", name, lineOf(raw, "$.rules[%d].examples.match[%d]", i, k), s.ID, k+1))
+			}
+		}
+		for k, text := range s.Examples.Never {
+			if fits(text) {
+				faults = append(faults, fmt.Errorf("%s%s: rule %q finds what it never may, example %d", name, lineOf(raw, "$.rules[%d].examples.never[%d]", i, k), s.ID, k+1))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// lineOf returns ":12" for the line of what a path names, "" where it is not
+// known.
+func lineOf(raw []byte, where string, at ...any) string {
+	path, err := yaml.PathString(fmt.Sprintf(where, at...))
 	if err != nil {
 		return ""
 	}
@@ -169,7 +272,7 @@ func hashOf(s Signature) (string, error) {
 // Hash returns the SHA-256 of the rule without its examples, hex.
 func (s Signature) Hash() string { return s.hash }
 
-func (s *Signature) check(x *lexicon) error {
+func (s *Signature) check(x *lexicon, kinds []evidence.Kind) error {
 	switch {
 	case s.ID == "" || s.Title == "" || s.Description == "":
 		return errors.New("id, title and description are required")
@@ -185,8 +288,8 @@ func (s *Signature) check(x *lexicon) error {
 		return errors.New("needs examples that must match and examples that never may")
 	}
 	for _, k := range append(slices.Clone(s.Record.All), s.Record.Any...) {
-		if kindByName(k) == kNone {
-			return fmt.Errorf("unknown kind %q; known are %v", k, Kinds())
+		if !slices.Contains(kinds, k) {
+			return fmt.Errorf("unknown kind %q; known are %v", k, kinds)
 		}
 	}
 	for _, name := range s.Record.Fields {
@@ -210,15 +313,24 @@ func (s *Signature) check(x *lexicon) error {
 }
 
 // newRules indexes the words of all signatures.
-func newRules(signatures []Signature) (*Rules, error) {
-	r := &Rules{signatures: signatures, groups: make([][][]uint16, len(signatures))}
+func newRules(p pack) (*Rules, error) {
+	signatures := p.signatures
+	r := &Rules{signatures: signatures, added: p.added, groups: make([][][]uint16, len(signatures))}
+	if len(p.added) > int(^kindID(0)-kCount) {
+		return nil, fmt.Errorf("%d added kinds are too many", len(p.added))
+	}
+	for i, d := range p.added {
+		if slices.ContainsFunc(p.added[:i], func(other Identifier) bool { return other.Kind == d.Kind }) {
+			return nil, fmt.Errorf("the kind %q is added twice", d.Kind)
+		}
+	}
 	count := 0
 	for _, s := range signatures {
 		for _, g := range s.Words {
 			count += len(g.Any)
 		}
 	}
-	r.words, r.anchors = newTable(max(count, 1)), newTable(max(count, 1))
+	r.words, r.anchors, r.firsts = newTable(max(count, 1)), newTable(max(count, 1)), newTable(max(count, 1))
 	seen := map[string]bool{}
 	for i, s := range signatures {
 		if seen[s.ID] {
@@ -256,10 +368,12 @@ func newRules(signatures []Signature) (*Rules, error) {
 // anchor has the gate look for the first words of phrases.
 func (r *Rules) anchor(phrases []string) {
 	for _, phrase := range phrases {
+		hash, _ := hashPhrase(phrase)
+		r.anchors.put(hash, 1)
 		var f folder
-		word := f.fold(phrase)
+		word := strings.TrimLeftFunc(f.fold(phrase), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 		word = strings.Clone(word[:wordAfter(word, 0)])
-		if r.anchors.put(hashWord(word), 1) == 1 && !slices.Contains(r.anchorWords, word) {
+		if r.firsts.put(hashWord(word), 1) == 1 && !slices.Contains(r.anchorWords, word) {
 			r.anchorWords = append(r.anchorWords, word)
 			r.begin[beginning(word+" ", 0)] = true
 		}
@@ -271,12 +385,27 @@ func beginning(s string, i int) uint16 {
 	return (uint16(s[i]|0x20)*961 + uint16(s[i+1]|0x20)*31 + uint16(s[i+2]|0x20)) & 4095
 }
 
-// anchored reports whether an anchor's first word begins at i.
+// anchored reports whether an anchor begins at i.
 func (r *Rules) anchored(s string, i int) bool {
 	if i+2 < len(s) && !r.begin[beginning(s, i)] && class[s[i+2]]&(cAlnum|cHigh) != 0 {
 		return false
 	}
-	return r.anchors.get(hashWord(s[i:wordAfter(s, i)])) != 0
+	end := wordAfter(s, i)
+	hash := hashWord(s[i:end])
+	if r.firsts.get(hash) == 0 {
+		return false
+	}
+	for n := 1; r.anchors.get(hash) == 0; n++ {
+		for end < len(s) && class[s[end]]&(cAlnum|cHigh) == 0 {
+			end++
+		}
+		if end == len(s) || n == r.longest {
+			return false
+		}
+		i, end = end, wordAfter(s, end)
+		hash = hash*phraseBase + hashWord(s[i:end])
+	}
+	return true
 }
 
 // hashPhrase hashes a phrase as wordsIn hashes its words: each word's hash times

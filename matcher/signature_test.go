@@ -1,6 +1,7 @@
 package matcher_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,13 +94,14 @@ func TestFindingsExplainThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := rules.Signatures()[0].Examples.Match[0]
+	rule := rules.Signatures()[slices.IndexFunc(rules.Signatures(), func(s matcher.Signature) bool { return s.ID == "cowin-reply" })]
+	text := rule.Examples.Match[0]
 	r := newMatcher(t).Find(text, evidence.Bot)
 	if len(r.Findings) == 0 {
 		t.Fatal("nothing found")
 	}
 	f := r.Findings[0]
-	if f.RuleHash != rules.Signatures()[0].Hash() || f.RuleVersion != 1 || f.Confidence <= 0.7 || f.Confidence >= 1 {
+	if f.RuleHash != rule.Hash() || f.RuleVersion != 1 || f.Confidence <= 0.7 || f.Confidence >= 1 {
 		t.Errorf("finding is %+v", f)
 	}
 	said := strings.Join(f.Reasons, "; ")
@@ -109,6 +111,59 @@ func TestFindingsExplainThemselves(t *testing.T) {
 	for _, digits := range []string{"9999", "6447", "Anita"} {
 		if strings.Contains(said, digits) {
 			t.Errorf("the reasons repeat the text: %q", said)
+		}
+	}
+}
+
+// A pack of the user's own: a new kind, a rule on it, and examples that must hold.
+func TestPacksAddKinds(t *testing.T) {
+	const pack = `pack: ours
+description: Numbers of our own
+identifiers:
+  - {kind: badge, pattern: 'EMP-[0-9]{6}', literal: EMP-}
+rules:
+  - id: badge-list
+    version: 1
+    title: Badges with their owners
+    description: A badge number and a mobile.
+    severity: high
+    confidence: 0.6
+    min_records: 1
+    record: {all: [badge], any: [mobile], parts: 2}
+    examples:
+      match: ["Badge EMP-123456, mobile 6297541597"]
+      never: ["Badge EMP-123456 was found"]
+`
+	if err := matcher.TestPack("ours.yaml", []byte(pack)); err != nil {
+		t.Fatal(err)
+	}
+	rules, err := matcher.ParseRules("ours.yaml", []byte(pack))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := matcher.New(matcher.Config{Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "no digits before EMP-000001"
+	if r := m.Find(text, evidence.File); len(r.Matches) != 1 || r.Matches[0].Kind != "badge" || text[r.Matches[0].Start:] != "EMP-000001" {
+		t.Errorf("found %+v", r.Matches)
+	}
+	if got := matcher.Canonical("badge", evidence.Full, "emp-000 001").Reveal(); got != "EMP000001" {
+		t.Errorf("canonical %q", got)
+	}
+	for _, tc := range []struct{ old, new, want string }{
+		{"literal: EMP-", "literal: E", `ours.yaml:4: identifier "badge": it needs a 'literal'`},
+		{"kind: badge", "kind: pan", "knows this kind already"},
+		{"[0-9]{6}'", "[0-9'", "pattern: "},
+		{"EMP-[0-9]{6}", "(EMP-[0-9]{6})?", "matches nothing"},
+		{"Badge EMP-123456, mobile 6297541597", "Badge EMP-123456", `ours.yaml:15: rule "badge-list" does not find its example 1`},
+		{"Badge EMP-123456 was found", "EMP-123456, 6297541597", `ours.yaml:16: rule "badge-list" finds what it never may, example 1`},
+		{"id: badge-list", "id: cowin-reply", "defined twice"},
+	} {
+		err := matcher.TestPack("ours.yaml", []byte(strings.Replace(pack, tc.old, tc.new, 1)))
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.new, err, tc.want)
 		}
 	}
 }
