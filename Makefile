@@ -9,7 +9,7 @@ BIN      := bin/prahari
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 
-.PHONY: all build test demo lint fmt fuzz bench golden interop clean
+.PHONY: bench-matcher all build test demo lint fmt fuzz bench golden interop clean
 all: build
 
 build: ## build bin/prahari
@@ -53,3 +53,6 @@ interop: build ## an independent MTProto client against the embedded data centre
 
 clean:
 	rm -rf bin prahari-demo
+
+bench-matcher: ## the matcher against yardsticks and on a labelled corpus; BENCH names the suite's folder
+	sh matcher/bench.sh 64 1

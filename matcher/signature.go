@@ -217,8 +217,22 @@ func TestPack(name string, raw []byte) error {
 	if err != nil {
 		return err
 	}
+	return rules.try(m, name, raw)
+}
+
+// TestRules tries the examples of rules that were read before.
+func TestRules(name string, rules *Rules) error {
+	m, err := New(Config{Rules: rules})
+	if err != nil {
+		return err
+	}
+	return rules.try(m, name, nil)
+}
+
+// try tries every example; raw, where it is given, tells the lines.
+func (r *Rules) try(m *Matcher, name string, raw []byte) error {
 	var faults []error
-	for i, s := range rules.signatures {
+	for i, s := range r.signatures {
 		fits := func(text string) bool {
 			source := evidence.Channel
 			if len(s.Sources) > 0 {

@@ -22,6 +22,7 @@ type scanOptions struct {
 	exitCode bool
 	matches  bool
 	explain  bool
+	packs    []string
 	paths    []string
 }
 
@@ -42,6 +43,7 @@ Nothing is recorded; findings are printed, masked. '-' reads standard input.`,
 	}
 	cmd.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit with 3 when there are findings")
 	cmd.Flags().BoolVar(&o.matches, "matches", false, "also print every identifier and record that is found, in a finding or not")
+	cmd.Flags().StringArrayVar(&o.packs, "rules", nil, "also use the signatures of this pack (repeat)")
 	cmd.Flags().BoolVar(&o.explain, "explain", false, "say why each finding is one, and what was not decisive")
 	return cmd
 }
@@ -75,7 +77,11 @@ type scan struct {
 }
 
 func (e env) scan(ctx context.Context, o scanOptions) error {
-	finder, err := matcher.New(matcher.Config{})
+	all, err := rules(o.packs)
+	if err != nil {
+		return err
+	}
+	finder, err := matcher.New(matcher.Config{Rules: all})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"prahari/evidence"
-	"prahari/matcher"
 	"prahari/scanner"
 )
 
@@ -59,7 +58,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	if len(sources) == 0 {
 		return errors.New("there is nothing to watch: 'prahari source add @name' adds a source")
 	}
-	finder, err := matcher.New(matcher.Config{})
+	finder, err := w.finder()
 	if err != nil {
 		return err
 	}
