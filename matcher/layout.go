@@ -1,6 +1,9 @@
 package matcher
 
-import "strings"
+import (
+	"sort"
+	"strings"
+)
 
 // A cell is a value with the label that its key or column gives it.
 type cell struct {
@@ -486,10 +489,9 @@ func (l *layout) label(id labelID, start int) {
 
 // blockAt returns the block that a folded offset lies in.
 func (l *layout) blockAt(at int) int32 {
-	for i := len(l.marks) - 1; i >= 0; i-- {
-		if l.marks[i].start <= at {
-			return l.marks[i].block
-		}
+	i := sort.Search(len(l.marks), func(i int) bool { return l.marks[i].start > at })
+	if i == 0 {
+		return 0
 	}
-	return 0
+	return l.marks[i-1].block
 }

@@ -9,11 +9,12 @@ import (
 // result turns the items into matches, fields, records and findings.
 func (w *work) result(kind evidence.SourceKind) evidence.Result {
 	var r evidence.Result
+	w.cover()
 	for i := range w.items {
 		it := &w.items[i]
 		start, end := original(w.fold.jumps, it.start, it.end)
 		if it.kind == kNone {
-			if w.covered(i) {
+			if it.covered {
 				continue
 			}
 			l := &w.m.facts.lexicon.labels[it.label]
@@ -40,16 +41,21 @@ func (w *work) result(kind evidence.SourceKind) evidence.Result {
 	return r
 }
 
-// covered reports whether the labelled value at i is nothing but an identifier:
-// the match says it better.
-func (w *work) covered(i int) bool {
-	it := &w.items[i]
-	for _, other := range w.items {
-		if other.kind != kNone && other.start <= it.start && it.end <= other.end {
-			return true
+// cover marks the labelled values that are nothing but an identifier: the match
+// says it better. Items are in order, and matches do not overlap.
+func (w *work) cover() {
+	last := -1 // the latest match
+	for i := range w.items {
+		it := &w.items[i]
+		if it.kind != kNone {
+			last = i
+			continue
+		}
+		it.covered = last >= 0 && it.end <= w.items[last].end
+		for j := i + 1; j < len(w.items) && w.items[j].start == it.start && !it.covered; j++ {
+			it.covered = w.items[j].kind != kNone && it.end <= w.items[j].end
 		}
 	}
-	return false
 }
 
 // A group is the part of the items that may be one person.
@@ -126,12 +132,14 @@ func (g *group) record() evidence.Record {
 // groups splits matches and fields by the layout's blocks, in order.
 func (w *work) groups(r *evidence.Result) []group {
 	var groups []group
+	top := int32(-1)
 	at := func(key int32) *group {
-		for i := len(groups) - 1; i >= 0; i-- {
+		for i := len(groups) - 1; i >= 0 && key <= top; i-- { // blocks come in order, but for the last few
 			if groups[i].key == key {
 				return &groups[i]
 			}
 		}
+		top = max(top, key)
 		groups = append(groups, group{key: key})
 		return &groups[len(groups)-1]
 	}
@@ -144,7 +152,7 @@ func (w *work) groups(r *evidence.Result) []group {
 			m++
 			continue
 		}
-		if w.covered(i) {
+		if it.covered {
 			continue
 		}
 		g := at(it.block)

@@ -2,6 +2,7 @@ package matcher
 
 import (
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -12,6 +13,7 @@ type item struct {
 	label      labelID
 	block      int32
 	cand       int32 // index, -1 for a labelled value
+	covered    bool  // a labelled value that is nothing but an identifier
 }
 
 // resolve decides what each candidate is and lists the labelled values.
@@ -45,7 +47,7 @@ func (w *work) resolve() {
 		if in != nil {
 			block = in.block
 		}
-		w.items = append(w.items, item{c.start, c.end, kind, id, block, int32(i)})
+		w.items = append(w.items, item{c.start, c.end, kind, id, block, int32(i), false})
 	}
 	if len(w.items) > 0 || len(l.cells) > 0 {
 		w.values()
@@ -193,7 +195,7 @@ func (w *work) values() {
 	n := len(w.items)
 	for _, c := range l.cells {
 		if lab := &l.x.labels[c.label]; lab.field && c.end-c.start < 400 {
-			w.items = append(w.items, item{c.start, c.end, kNone, c.label, c.block, -1})
+			w.items = append(w.items, item{c.start, c.end, kNone, c.label, c.block, -1, false})
 		}
 	}
 	if n > 0 && len(w.items) > n {
@@ -215,7 +217,7 @@ func (w *work) addedKinds() {
 				taken = taken || it.kind != kNone && it.start < at[1] && at[0] < it.end
 			}
 			if !taken {
-				w.items = append(w.items, item{at[0], at[1], kCount + kindID(k), noLabel, w.lay.blockAt(at[0]), -1})
+				w.items = append(w.items, item{at[0], at[1], kCount + kindID(k), noLabel, w.lay.blockAt(at[0]), -1, false})
 			}
 		}
 	}
@@ -263,11 +265,11 @@ func (w *work) inCompany() {
 		if taken {
 			continue
 		}
-		kind := w.beside(c, n)
+		kind := w.beside(c, next, n)
 		if kind == kNone {
 			continue
 		}
-		w.items = append(w.items, item{c.start, c.end, kind, noLabel, w.lay.blockAt(c.start), int32(i)})
+		w.items = append(w.items, item{c.start, c.end, kind, noLabel, w.lay.blockAt(c.start), int32(i), false})
 		added = true
 	}
 	if added {
@@ -275,12 +277,13 @@ func (w *work) inCompany() {
 	}
 }
 
-// beside decides a candidate by the other items of its block.
-func (w *work) beside(c *cand, n int) kindID {
-	for _, cell := range w.lay.cells {
-		if cell.start <= c.start && c.start < cell.end && cell.label != noLabel {
-			return kNone // it has a label, for something else
-		}
+// beside decides a candidate by the other items of its block, which lie around
+// the item at next, the first of n that does not begin before it.
+func (w *work) beside(c *cand, next, n int) kindID {
+	cells := w.lay.cells
+	at := sort.Search(len(cells), func(i int) bool { return cells[i].start > c.start }) - 1
+	if at >= 0 && c.start < cells[at].end && cells[at].label != noLabel {
+		return kNone // it has a label, for something else
 	}
 	if id := w.inline(c.start, 0); id != noLabel {
 		return kNone
@@ -289,10 +292,14 @@ func (w *work) beside(c *cand, n int) kindID {
 	var kinds kindSet
 	fields := 0
 	address := false
-	for _, it := range w.items[:n] {
-		if it.block != block {
-			continue
-		}
+	from, to := next, next
+	for from > 0 && w.items[from-1].block == block {
+		from--
+	}
+	for to < n && w.items[to].block == block {
+		to++
+	}
+	for _, it := range w.items[from:to] {
 		if it.kind != kNone {
 			kinds |= 1 << it.kind
 		} else {
