@@ -55,51 +55,56 @@ func (l *layout) parse(s string, x *lexicon) {
 	}
 }
 
+// What a census counts. quotes and the like count as others.
+const (
+	others = iota
+	commas
+	tabs
+	semicolons
+	pipes
+	colons
+	equals
+	braces
+	tags
+	dashes
+	digits
+	letters
+)
+
 // A census counts what a line is made of.
-type census struct {
-	commas, tabs, semicolons, pipes, colons, equals, quotes, braces, tags, digits, letters, dashes int
-}
+type census [16]int32
+
+//nolint:gochecknoglobals // computed once, never changed
+var countedAs = func() (t [256]uint8) {
+	for c := range 256 {
+		switch k := class[c]; {
+		case k&cDigit != 0:
+			t[c] = digits
+		case k&(cLetter|cHigh) != 0:
+			t[c] = letters
+		}
+	}
+	for c, as := range map[rune]uint8{
+		',': commas, '\t': tabs, ';': semicolons, '|': pipes, ':': colons, '=': equals, '{': braces, '}': braces, '<': tags,
+		'-': dashes, '*': dashes, '_': dashes, '~': dashes,
+	} {
+		t[c] = as
+	}
+	return t
+}()
 
 func (l *layout) count(start, end int) (c census) {
-	for i := start; i < end; i++ {
-		switch b := l.s[i]; b {
-		case ',':
-			c.commas++
-		case '\t':
-			c.tabs++
-		case ';':
-			c.semicolons++
-		case '|':
-			c.pipes++
-		case ':':
-			c.colons++
-		case '=':
-			c.equals++
-		case '"', '\'':
-			c.quotes++
-		case '{', '}':
-			c.braces++
-		case '<':
-			c.tags++
-		case '-', '*', '_', '~':
-			c.dashes++
-		default:
-			switch k := class[b]; {
-			case k&cDigit != 0:
-				c.digits++
-			case k&(cLetter|cHigh) != 0:
-				c.letters++
-			}
-		}
+	for _, b := range []byte(l.s[start:end]) {
+		c[countedAs[b]&15]++
 	}
 	return c
 }
 
 func (l *layout) line(start, end int) {
 	c := l.count(start, end)
-	if c.letters+c.digits == 0 {
+	if c[letters]+c[digits] == 0 {
 		switch {
-		case c.dashes+c.equals >= 3 && c.pipes == 0:
+		case c[dashes]+c[equals] >= 3 && c[pipes] == 0:
 			l.next(start)
 			l.delim = 0
 		case end-start <= 1 && l.delim == 0:
@@ -107,7 +112,7 @@ func (l *layout) line(start, end int) {
 		}
 		return
 	}
-	if l.sql || c.commas > 0 && isInsert(l.s[start:end]) {
+	if l.sql || c[commas] > 0 && isInsert(l.s[start:end]) {
 		if l.insert(start, end) {
 			return
 		}
@@ -118,7 +123,7 @@ func (l *layout) line(start, end int) {
 		}
 		l.delim = 0
 	}
-	if c.braces == 0 && c.colons == 0 && c.equals <= 1 && l.headerLine(start, end, c) {
+	if c[braces] == 0 && c[colons] == 0 && c[equals] <= 1 && l.headerLine(start, end, c) {
 		return
 	}
 	l.keys(start, end, c)
@@ -134,15 +139,15 @@ func (l *layout) next(start int) {
 // headerLine tries a line as the header of a table: at least two cells that are
 // labels, and most of them.
 func (l *layout) headerLine(start, end int, c census) bool {
-	delim, n := byte(','), c.commas
-	if c.tabs > n {
-		delim, n = '\t', c.tabs
+	delim, n := byte(','), c[commas]
+	if c[tabs] > n {
+		delim, n = '\t', c[tabs]
 	}
-	if c.semicolons > n {
-		delim, n = ';', c.semicolons
+	if c[semicolons] > n {
+		delim, n = ';', c[semicolons]
 	}
-	if c.pipes > n {
-		delim, n = '|', c.pipes
+	if c[pipes] > n {
+		delim, n = '|', c[pipes]
 	}
 	if n == 0 {
 		return false
@@ -370,7 +375,7 @@ func tupleEnd(s string, i, end int) int {
 // included.
 func (l *layout) keys(start, end int, c census) {
 	s := l.s
-	if c.colons+c.equals+c.dashes+c.pipes+c.tags+c.tabs+c.braces == 0 {
+	if c[colons]+c[equals]+c[dashes]+c[pipes]+c[tags]+c[tabs]+c[braces] == 0 {
 		return
 	}
 	from := start // where the next key may begin
@@ -390,7 +395,7 @@ func (l *layout) keys(start, end int, c census) {
 		b := s[i]
 		switch b {
 		case '{':
-			if i > start || c.colons == 0 || l.keyed {
+			if i > start || c[colons] == 0 || l.keyed {
 				if len(l.seen) > 0 {
 					close(i)
 					l.next(i)

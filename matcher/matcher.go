@@ -152,10 +152,10 @@ func (w *work) candidates() {
 	for i := 0; i < len(s); {
 		k := class[s[i]]
 		switch {
-		case k&cToken == 0 && s[i] != '@':
+		case k&(cDigit|cMask) == 0 && s[i] != '@':
 			i++
-		case i+2 < len(s) && class[s[i+1]]&cJoin != 0 && class[s[i+2]]&cToken != 0 && w.isSpelled(i):
-			i = w.spelled(i)
+		case i+2 < len(s) && class[s[i+1]]&cJoin != 0 && class[s[i+2]]&cToken != 0 && w.isSpelled(w.spelledFrom(i)):
+			i = w.spelled(w.spelledFrom(i))
 		case k&cDigit != 0 || k&cMask != 0 && i+1 < len(s) && class[s[i+1]]&(cMask|cDigit) != 0:
 			start := i
 			for start > 0 && i-start < 32 && class[s[start-1]]&cToken != 0 {

@@ -8,8 +8,16 @@ import (
 
 // result turns the items into matches, fields, records and findings.
 func (w *work) result(kind evidence.SourceKind) evidence.Result {
-	var r evidence.Result
 	w.cover()
+	matches, fields := 0, 0
+	for i := range w.items {
+		if w.items[i].kind != kNone {
+			matches++
+		} else if !w.items[i].covered {
+			fields++
+		}
+	}
+	r := evidence.Result{Matches: make([]evidence.Match, 0, matches), Fields: make([]evidence.Field, 0, fields)}
 	for i := range w.items {
 		it := &w.items[i]
 		start, end := original(w.fold.jumps, it.start, it.end)
@@ -65,20 +73,20 @@ type group struct {
 	fields  []evidence.Field
 }
 
+// parts counts distinct kinds and labelled values.
 func (g *group) parts() int {
-	var kinds []evidence.Kind
-	for _, m := range g.matches {
-		if !slices.Contains(kinds, m.Kind) {
-			kinds = append(kinds, m.Kind)
+	n := 0
+	for i := range g.matches {
+		if !slices.ContainsFunc(g.matches[:i], func(m evidence.Match) bool { return m.Kind == g.matches[i].Kind }) {
+			n++
 		}
 	}
-	var names []string
-	for _, f := range g.fields {
-		if !slices.Contains(names, f.Name) {
-			names = append(names, f.Name)
+	for i := range g.fields {
+		if !slices.ContainsFunc(g.fields[:i], func(f evidence.Field) bool { return f.Name == g.fields[i].Name }) {
+			n++
 		}
 	}
-	return len(kinds) + len(names)
+	return n
 }
 
 // records groups what was found into people. A block of the layout is a person

@@ -499,6 +499,11 @@ func (r *Rules) wordsIn(s string, set *wordSet) bool {
 // judge returns a finding for every signature that the text fits.
 func (r *Rules) judge(found *evidence.Result, words *wordSet, source evidence.SourceKind) []evidence.Finding {
 	var findings []evidence.Finding
+	var few [8]shape
+	shapes := few[:0]
+	for _, record := range found.Records {
+		shapes = append(shapes, shapeOf(record))
+	}
 	for i := range r.signatures {
 		s := &r.signatures[i]
 		if len(s.Sources) > 0 && !slices.Contains(s.Sources, source) {
@@ -512,9 +517,9 @@ func (r *Rules) judge(found *evidence.Result, words *wordSet, source evidence.So
 			continue
 		}
 		var fit []evidence.Record
-		for _, record := range found.Records {
-			if s.Record.fits(record) {
-				fit = append(fit, record)
+		for k := range shapes {
+			if s.Record.fits(&shapes[k]) {
+				fit = append(fit, found.Records[k])
 			}
 		}
 		if len(fit) < s.MinRecords {
@@ -525,25 +530,37 @@ func (r *Rules) judge(found *evidence.Result, words *wordSet, source evidence.So
 	return findings
 }
 
-func (shape RecordShape) fits(r evidence.Record) bool {
-	kinds := r.Kinds()
-	for _, k := range shape.All {
-		if !slices.Contains(kinds, k) {
+// A shape is what a record has, each once.
+type shape struct {
+	kinds  []evidence.Kind
+	fields []string
+}
+
+func shapeOf(r evidence.Record) shape {
+	s := shape{make([]evidence.Kind, 0, len(r.Matches)), make([]string, 0, len(r.Fields))}
+	for i := range r.Matches {
+		if k := r.Matches[i].Kind; !slices.Contains(s.kinds, k) {
+			s.kinds = append(s.kinds, k)
+		}
+	}
+	for i := range r.Fields {
+		if name := r.Fields[i].Name; !slices.Contains(s.fields, name) {
+			s.fields = append(s.fields, name)
+		}
+	}
+	return s
+}
+
+func (need RecordShape) fits(has *shape) bool {
+	for _, k := range need.All {
+		if !slices.Contains(has.kinds, k) {
 			return false
 		}
 	}
-	if len(shape.Any) > 0 && !slices.ContainsFunc(shape.Any, func(k evidence.Kind) bool { return slices.Contains(kinds, k) }) {
-		return false
-	}
-	var names []string
-	wanted := len(shape.Fields) == 0
-	for _, f := range r.Fields {
-		if !slices.Contains(names, f.Name) {
-			names = append(names, f.Name)
-		}
-		wanted = wanted || slices.Contains(shape.Fields, f.Name)
-	}
-	return wanted && len(kinds)+len(names) >= shape.Parts
+	held := func(k evidence.Kind) bool { return slices.Contains(has.kinds, k) }
+	named := func(name string) bool { return slices.Contains(has.fields, name) }
+	return len(has.kinds)+len(has.fields) >= need.Parts &&
+		(len(need.Any) == 0 || slices.ContainsFunc(need.Any, held)) && (len(need.Fields) == 0 || slices.ContainsFunc(need.Fields, named))
 }
 
 // spoken reports whether a word of each group of the ith signature stands

@@ -7,6 +7,16 @@ const (
 	maxSpelled = 40 // longer runs are tables of digits
 )
 
+// spelledFrom returns where the run of single characters begins that the one at i
+// belongs to.
+func (w *work) spelledFrom(i int) int {
+	s, sep := w.s, w.s[i+1]
+	for i > 1 && s[i-1] == sep && class[s[i-2]]&cToken != 0 && (i < 3 || class[s[i-3]]&cToken == 0) {
+		i -= 2
+	}
+	return i
+}
+
 // isSpelled reports whether a run of single characters begins at i.
 func (w *work) isSpelled(i int) bool {
 	s := w.s
