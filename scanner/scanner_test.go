@@ -1,6 +1,7 @@
 package scanner_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"prahari/evidence"
+	"prahari/fixtures"
 	"prahari/fixtures/telegram"
 	"prahari/matcher"
 	"prahari/scanner"
@@ -457,6 +459,41 @@ func TestBackfillReadsAllOnceAndNothingTwice(t *testing.T) {
 	}
 	if c := e.Collection; c.UserID == 0 || !strings.HasPrefix(c.Request, "messages.getHistory") || c.Clock.Source != "telegram server time" {
 		t.Errorf("collection is %+v", c)
+	}
+}
+
+// While the database is open its WAL holds what was written last: no identifier
+// is in it, nor in the database, the session or anything else beside it.
+func TestNothingPlainIsOnTheDisk(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks, bot := b.add("@leaks", false), b.add("@lookup_bot", false)
+	b.backfill(leaks, bot)
+	if len(b.ids(leaks)) != 2 || len(b.ids(bot)) != 1 {
+		t.Fatal("nothing was recorded")
+	}
+	wal := false
+	err := filepath.WalkDir(b.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		wal = wal || strings.HasSuffix(path, "-wal") && len(data) > 10_000
+		for n := 1; n <= 3; n++ {
+			p := fixtures.MakePerson(n)
+			for _, secret := range []string{p.Name, p.Mobile, p.Aadhaar, p.Aadhaar[:4] + " " + p.Aadhaar[4:8], p.Mobile[5:] + "\n"} {
+				if bytes.Contains(data, []byte(secret)) {
+					t.Errorf("%s holds an identifier of person %d (%d bytes)", path, n, len(secret))
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !wal {
+		t.Error("there was no WAL to look into")
 	}
 }
 
