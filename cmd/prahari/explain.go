@@ -137,3 +137,20 @@ func (e *explanation) text() string {
 	}
 	return b.String()
 }
+
+// scanPlausibility is the verdict on one file as printed.
+type scanPlausibility struct {
+	Type string `json:"type"` // "plausibility"
+	File string `json:"file"`
+	matcher.Plausibility
+}
+
+// plausibility prints whether a file's values look real.
+func (s *scan) plausibility(name string) error {
+	out := scanPlausibility{"plausibility", evidence.Caption(name, 300), s.survey.Report()}
+	lines := make([]string, len(out.Measures))
+	for i, m := range out.Measures {
+		lines[i] = "\n    " + m.String()
+	}
+	return s.line(out, "%s: plausibility: %s, of %s%s\n", out.File, out.Verdict, count(out.Values, "value"), strings.Join(lines, ""))
+}

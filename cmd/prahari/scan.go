@@ -19,11 +19,12 @@ import (
 )
 
 type scanOptions struct {
-	exitCode bool
-	matches  bool
-	explain  bool
-	packs    []string
-	paths    []string
+	exitCode  bool
+	matches   bool
+	explain   bool
+	plausible bool
+	packs     []string
+	paths     []string
 }
 
 func newScan(e env) *cobra.Command {
@@ -34,7 +35,7 @@ func newScan(e env) *cobra.Command {
 chat or of a whole account), NDJSON ({"id": …, "text": …} a line) and plain text.
 Nothing is recorded; findings are printed, masked. '-' reads standard input.`,
 		Example: examples("prahari scan result.json", "prahari scan --json --exit-code exports/ > findings.ndjson", "cat dump.txt | prahari scan -",
-			"prahari scan --json --matches messages.ndjson > matches.ndjson"),
+			"prahari scan --json --matches messages.ndjson > matches.ndjson", "prahari scan --plausibility leak.csv"),
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.paths = args
@@ -43,6 +44,7 @@ Nothing is recorded; findings are printed, masked. '-' reads standard input.`,
 	}
 	cmd.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit with 3 when there are findings")
 	cmd.Flags().BoolVar(&o.matches, "matches", false, "also print every identifier and record that is found, in a finding or not")
+	cmd.Flags().BoolVar(&o.plausible, "plausibility", false, "say at the end of each file whether its values look real, with the arithmetic")
 	cmd.Flags().StringArrayVar(&o.packs, "rules", nil, "also use the signatures of this pack (repeat)")
 	cmd.Flags().BoolVar(&o.explain, "explain", false, "say why each finding is one, and what was not decisive")
 	return cmd
@@ -74,6 +76,7 @@ type scan struct {
 	files   int
 	read    int
 	skipped int
+	survey  *matcher.Survey // of the file being read, where it was asked for
 }
 
 func (e env) scan(ctx context.Context, o scanOptions) error {
@@ -178,9 +181,21 @@ func (s *scan) file(ctx context.Context, path string, size int64) error {
 func (s *scan) reader(ctx context.Context, r io.Reader, name string, size int64) error {
 	s.files++
 	bar := s.env.bar(size, evidence.Caption(filepath.Base(name), 30), true)
+	if s.options.plausible {
+		survey, err := matcher.NewSurvey()
+		if err != nil {
+			return err
+		}
+		s.survey = survey
+	}
 	stats, err := file.Read(ctx, io.TeeReader(r, bar), name, func(i file.Item) error { return s.item(name, i) })
 	_ = bar.Finish()
 	s.read += stats.Messages
+	if s.survey != nil {
+		if err := s.plausibility(name); err != nil {
+			return err
+		}
+	}
 	var syntax *file.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Errorf("%w; the %d messages before it were scanned", err, stats.Messages)
@@ -191,6 +206,9 @@ func (s *scan) reader(ctx context.Context, r io.Reader, name string, size int64)
 func (s *scan) item(name string, i file.Item) error {
 	text := i.Message.Text.Reveal()
 	r := s.finder.Find(text, evidence.File)
+	if s.survey != nil {
+		s.survey.Add(text, r)
+	}
 	if s.options.matches {
 		if err := s.matches(name, i, r); err != nil {
 			return err
