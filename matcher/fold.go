@@ -34,6 +34,10 @@ func (f *folder) fold(text string) string {
 			i++
 			continue
 		}
+		if n := plainCharacter(text[i:]); n > 0 {
+			i += n
+			continue
+		}
 		i = f.foldAt(text, i)
 	}
 	if !f.changed {
@@ -41,6 +45,21 @@ func (f *folder) fold(text string) string {
 	}
 	f.out = append(f.out, text[f.copied:]...)
 	return view(f.out)
+}
+
+// plainCharacter returns the length of a character that needs no folding and is
+// common: a letter of Devanagari, an emoji. 0 says nothing.
+func plainCharacter(s string) int {
+	if len(s) < 4 || s[2]&0xC0 != 0x80 {
+		return 0
+	}
+	switch {
+	case s[0] == 0xE0 && (s[1] == 0xA4 || s[1] == 0xA5 && (s[2] < 0xA6 || s[2] > 0xAF)): // U+0966 to U+096F are digits
+		return 3
+	case s[0] == 0xF0 && s[1] == 0x9F && s[2] >= 0x8C && s[2] != 0xAF && s[3]&0xC0 == 0x80: // from U+1F300 on, U+1FBF0 are digits
+		return 4
+	}
+	return 0
 }
 
 // foldAt folds the character at i, whose first byte is not ASCII, and returns

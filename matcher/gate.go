@@ -243,7 +243,11 @@ func (l *look) worth(blocks []block, rest string, rules *Rules) bool {
 		}
 		begins := b.word &^ ((b.letter|b.digit)<<1 | (l.letter|l.digit)>>63) &^ (b.high & (b.high<<1 | l.other>>63))
 		for ; begins != 0; begins &= begins - 1 {
-			if at := 64*i + bits.TrailingZeros64(begins); rules.anchored(rest, at) {
+			at := 64*i + bits.TrailingZeros64(begins)
+			if at+2 < len(rest) && !rules.begin[beginning(rest, at)] && class[rest[at+2]]&(cAlnum|cHigh) != 0 {
+				continue
+			}
+			if rules.anchored(rest, at) {
 				return true
 			}
 		}

@@ -37,6 +37,33 @@ type mark struct {
 	block int32
 }
 
+// structured reports whether s has what keys, tables and markup need: without
+// it, labels stand right before their values.
+func structured(s string) bool {
+	for _, b := range []byte("=,|;{<>\t") {
+		if strings.IndexByte(s, b) >= 0 {
+			return true
+		}
+	}
+	for at := 0; ; at++ { // a colon of a key, not of a time or a link
+		i := strings.IndexByte(s[at:], ':')
+		if i < 0 {
+			return false
+		}
+		at += i
+		if (at == 0 || class[s[at-1]]&cDigit == 0) && (at+1 == len(s) || s[at+1] != '/') {
+			return true
+		}
+	}
+}
+
+// none is the layout of a text without keys and tables.
+func (l *layout) none(s string, x *lexicon) {
+	l.s, l.x = s, x
+	l.cells, l.marks = l.cells[:0], append(l.marks[:0], mark{0, 0})
+	l.block = 0
+}
+
 // parse reads the layout of s.
 func (l *layout) parse(s string, x *lexicon) {
 	l.s, l.x = s, x

@@ -137,6 +137,15 @@ func (w *work) find(text string, kind evidence.SourceKind) evidence.Result {
 	if len(w.cands) == 0 && !words && len(w.m.rules.added) == 0 {
 		return evidence.Result{}
 	}
+	// Most numbers in chats are nobody's, and most of those chats have no layout
+	// that could say otherwise: then the layout is read only for what was found.
+	if len(w.m.rules.added) == 0 && !structured(w.s) {
+		w.lay.none(w.s, &w.m.facts.lexicon)
+		if w.resolve(); len(w.items) == 0 && !words {
+			return evidence.Result{}
+		}
+		w.items = w.items[:0]
+	}
 	w.lay.parse(w.s, &w.m.facts.lexicon)
 	w.resolve()
 	w.addedKinds()

@@ -401,9 +401,6 @@ func beginning(s string, i int) uint16 {
 
 // anchored reports whether an anchor begins at i.
 func (r *Rules) anchored(s string, i int) bool {
-	if i+2 < len(s) && !r.begin[beginning(s, i)] && class[s[i+2]]&(cAlnum|cHigh) != 0 {
-		return false
-	}
 	end := wordAfter(s, i)
 	hash := hashWord(s[i:end])
 	if r.firsts.get(hash) == 0 {
