@@ -203,6 +203,10 @@ func (l *look) worth(blocks []block, rest string, rules *Rules) bool {
 	for i := range blocks {
 		b := &blocks[i]
 		letter := b.letter | b.high
+		if b.digit|b.mask|b.at|b.exotic|b.word|l.digit|l.mask|l.at == 0 { // plain words
+			l.letter, l.other = b.letter, letter
+			continue
+		}
 		if b.digit|l.digit != 0 && !l.onlyWords {
 			l.digits += bits.OnesCount64(b.digit)
 			d := b.digit

@@ -71,6 +71,18 @@ type group struct {
 	key     int32
 	matches []evidence.Match
 	fields  []evidence.Field
+	m, f    int // where in all matches and fields the group's go on, as long as they follow each other
+}
+
+// extend adds the element at i of all to a part of it. As long as the elements
+// follow each other the part shares all's memory; next says where it goes on.
+func extend[T any](part, all []T, next *int, i int) []T {
+	if len(part) == 0 || *next == i {
+		*next = i + 1
+		return all[i-len(part) : i+1 : i+1]
+	}
+	*next = -1
+	return append(part, all[i])
 }
 
 // parts counts distinct kinds and labelled values.
@@ -103,7 +115,7 @@ func (w *work) records(r *evidence.Result) []evidence.Record {
 			groups = lines
 		}
 	}
-	var records []evidence.Record
+	records := make([]evidence.Record, 0, len(groups))
 	for i := range groups {
 		if g := &groups[i]; len(g.matches) > 0 && g.parts() >= 2 {
 			records = append(records, g.record())
@@ -121,7 +133,7 @@ func (w *work) records(r *evidence.Result) []evidence.Record {
 func (g *group) kinds() int { return len(evidence.Record{Matches: g.matches}.Kinds()) }
 
 func (g *group) record() evidence.Record {
-	r := evidence.Record{Matches: slices.Clone(g.matches), Fields: slices.Clone(g.fields), Start: -1}
+	r := evidence.Record{Matches: g.matches, Fields: g.fields, Start: -1}
 	grow := func(start, end int) {
 		if r.Start < 0 || start < r.Start {
 			r.Start = start
@@ -139,7 +151,7 @@ func (g *group) record() evidence.Record {
 
 // groups splits matches and fields by the layout's blocks, in order.
 func (w *work) groups(r *evidence.Result) []group {
-	var groups []group
+	groups := make([]group, 0, 4)
 	top := int32(-1)
 	at := func(key int32) *group {
 		for i := len(groups) - 1; i >= 0 && key <= top; i-- { // blocks come in order, but for the last few
@@ -156,7 +168,7 @@ func (w *work) groups(r *evidence.Result) []group {
 		it := &w.items[i]
 		if it.kind != kNone {
 			g := at(it.block)
-			g.matches = append(g.matches, r.Matches[m])
+			g.matches = extend(g.matches, r.Matches, &g.m, m)
 			m++
 			continue
 		}
@@ -164,7 +176,7 @@ func (w *work) groups(r *evidence.Result) []group {
 			continue
 		}
 		g := at(it.block)
-		g.fields = append(g.fields, r.Fields[f])
+		g.fields = extend(g.fields, r.Fields, &g.f, f)
 		f++
 	}
 	return groups

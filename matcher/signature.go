@@ -496,11 +496,7 @@ func (r *Rules) wordsIn(s string, set *wordSet) bool {
 // judge returns a finding for every signature that the text fits.
 func (r *Rules) judge(found *evidence.Result, words *wordSet, source evidence.SourceKind) []evidence.Finding {
 	var findings []evidence.Finding
-	var few [8]shape
-	shapes := few[:0]
-	for _, record := range found.Records {
-		shapes = append(shapes, shapeOf(record))
-	}
+	shapes := shapesOf(found)
 	for i := range r.signatures {
 		s := &r.signatures[i]
 		if len(s.Sources) > 0 && !slices.Contains(s.Sources, source) {
@@ -516,6 +512,9 @@ func (r *Rules) judge(found *evidence.Result, words *wordSet, source evidence.So
 		var fit []evidence.Record
 		for k := range shapes {
 			if s.Record.fits(&shapes[k]) {
+				if fit == nil {
+					fit = make([]evidence.Record, 0, len(shapes)-k)
+				}
 				fit = append(fit, found.Records[k])
 			}
 		}
@@ -533,19 +532,27 @@ type shape struct {
 	fields []string
 }
 
-func shapeOf(r evidence.Record) shape {
-	s := shape{make([]evidence.Kind, 0, len(r.Matches)), make([]string, 0, len(r.Fields))}
-	for i := range r.Matches {
-		if k := r.Matches[i].Kind; !slices.Contains(s.kinds, k) {
-			s.kinds = append(s.kinds, k)
+// shapesOf returns the shape of each record.
+func shapesOf(found *evidence.Result) []shape {
+	shapes := make([]shape, len(found.Records))
+	kinds := make([]evidence.Kind, 0, len(found.Matches))
+	fields := make([]string, 0, len(found.Fields))
+	for i := range found.Records {
+		r, s := &found.Records[i], &shapes[i]
+		k, f := len(kinds), len(fields)
+		for j := range r.Matches {
+			if kind := r.Matches[j].Kind; !slices.Contains(kinds[k:], kind) {
+				kinds = append(kinds, kind)
+			}
 		}
-	}
-	for i := range r.Fields {
-		if name := r.Fields[i].Name; !slices.Contains(s.fields, name) {
-			s.fields = append(s.fields, name)
+		for j := range r.Fields {
+			if name := r.Fields[j].Name; !slices.Contains(fields[f:], name) {
+				fields = append(fields, name)
+			}
 		}
+		s.kinds, s.fields = kinds[k:len(kinds):len(kinds)], fields[f:len(fields):len(fields)]
 	}
-	return s
+	return shapes
 }
 
 func (need RecordShape) fits(has *shape) bool {
