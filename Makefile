@@ -22,6 +22,8 @@ test: ## pass the tests
 	$(GO) vet ./...
 	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v -e /scanner -e /store -e /fixtures)
 	$(GO) test -race -shuffle=on $(CONCURRENT)
+	@command -v python3 >/dev/null || echo "SKIPPED: no python3 on this machine, so its mail parser did not read the drafts"
+	@[ -n "$$CORPUS" ] || echo "SKIPPED: the tests on a labelled corpus, for CORPUS names none; make bench-matcher runs them"
 
 demo: build ## the main job, on an embedded data centre
 	$(BIN) demo
