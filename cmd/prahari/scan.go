@@ -198,7 +198,7 @@ func (s *scan) reader(ctx context.Context, r io.Reader, name string, size int64)
 	}
 	var syntax *file.SyntaxError
 	if errors.As(err, &syntax) {
-		return fmt.Errorf("%w; the %d messages before it were scanned", err, stats.Messages)
+		return fmt.Errorf("%w; what was before it was scanned: %s", err, count(stats.Messages, "message"))
 	}
 	return err
 }
