@@ -46,12 +46,25 @@ func MaskText(text Text, r Result, canonical func(Kind, Form, string) Text) stri
 			}
 			continue
 		}
-		out.WriteString(Sweep(plain[at:h.start]))
+		out.WriteString(between(plain[at:h.start], at > 0, true))
 		out.WriteString(h.as)
 		at = h.end
 	}
-	out.WriteString(Sweep(plain[at:]))
+	out.WriteString(between(plain[at:], at > 0, false))
 	return Printable(out.String())
+}
+
+// between renders what stands between hidden values. Digits that touch one are
+// hidden too: with the places shown of it they would be a longer number.
+func between(s string, after, before bool) string {
+	swept := []rune(Sweep(s))
+	for i := 0; after && i < len(swept) && unicode.IsNumber(swept[i]); i++ {
+		swept[i] = 'X'
+	}
+	for i := len(swept) - 1; before && i >= 0 && unicode.IsNumber(swept[i]); i-- {
+		swept[i] = 'X'
+	}
+	return string(swept)
 }
 
 // MaskRecord renders one person's record on one line, each value behind its name,
