@@ -78,9 +78,11 @@ type fit struct {
 	hidden  int
 }
 
-// fits compares a word with the places of a code and spells it out in up.
+// fits compares a word with the places of a code and spells it out in up. Letters
+// may stand for half of the digits, and for two beside each other.
 func fits(word, places string, up []byte) fit {
 	f := fit{ok: true}
+	digits, letters, row := 0, 0, 0 // of the places for digits, those filled with which
 	for i := range len(places) {
 		b := word[i]
 		k := class[b]
@@ -96,9 +98,11 @@ func fits(word, places string, up []byte) fit {
 			}
 		case '9':
 			if k&cDigit == 0 {
-				if d := digitFor(b); d != 0 {
+				if d := digitFor(b); d != 0 && row < maxLettersInARow {
 					up[i] = d
 					f.evasive = true
+					letters++
+					row++
 					continue
 				}
 				if k&cMask != 0 {
@@ -108,6 +112,8 @@ func fits(word, places string, up []byte) fit {
 				}
 				return fit{}
 			}
+			digits++
+			row = 0
 		default:
 			if k&cAlnum == 0 {
 				return fit{}
@@ -118,6 +124,9 @@ func fits(word, places string, up []byte) fit {
 			b &^= 0x20
 		}
 		up[i] = b
+	}
+	if letters > digits {
+		return fit{}
 	}
 	return f
 }
@@ -240,7 +249,7 @@ func (w *work) passport(cd *cand, word string) {
 func (w *work) ifsc(cd *cand, word string) {
 	var up [11]byte
 	f := fits(word, ifscPlaces, up[:])
-	if !f.ok || f.hidden > 0 || up[4] != '0' {
+	if !f.ok || f.hidden > 0 || up[4] != '0' || word[4] != '0' && !allDigits(word[5:]) {
 		return
 	}
 	cd.allow(kIFSC)
@@ -328,35 +337,31 @@ func (w *work) vehicleOrLicence(start int) int {
 	if l == k {
 		return 0
 	}
-	return w.vehicleSerial(start, l, lower, odd, k > d)
-}
-
-// vehicleSerial reads the four digits that end a vehicle number.
-func (w *work) vehicleSerial(start, i int, lower, odd, spaced bool) int {
-	s := w.s
-	for back := 0; back < 2; back++ { // an O before the serial may belong to either
-		k := i - back
-		if back == 1 && (k < 1 || s[k] != 'O' && s[k] != 'o') {
-			return 0
-		}
-		if back == 0 {
-			k = gapAfter(s, i)
-		}
-		e := k
-		for e < len(s) && e-k < 5 && isDigitOrO(s[e]) {
-			e++
-		}
-		if e-k == 4 && (e == len(s) || class[s[e]]&cToken == 0) && class[s[e-1]]&cDigit|class[s[e-2]]&cDigit != 0 {
-			cd := cand{start: start, end: e, evasive: odd || back == 1 || hasLetter(s[k:e])}
-			cd.allow(kVehicle)
-			if !lower && !cd.evasive {
-				cd.alone = setOf(kVehicle)
-			}
-			w.keep(cd)
-			return e
+	if g := gapAfter(s, l); l == k+1 && g > l && class[s[g]]&cLetter != 0 { // DL 3C AB 1234
+		for l = g; l < len(s) && l-g < 2 && class[s[l]]&cLetter != 0; {
+			l++
 		}
 	}
-	return 0
+	return w.vehicleSerial(start, l, lower, odd)
+}
+
+// vehicleSerial reads the four digits that end a vehicle number. Letters may stand
+// for the two in the middle; before them, an O is one of the series.
+func (w *work) vehicleSerial(start, i int, lower, odd bool) int {
+	s := w.s
+	k := gapAfter(s, i)
+	e := k + 4
+	if e > len(s) || e < len(s) && class[s[e]]&cToken != 0 ||
+		class[s[k]]&class[s[e-1]]&cDigit == 0 || !isDigitOrO(s[k+1]) || !isDigitOrO(s[k+2]) {
+		return 0
+	}
+	cd := cand{start: start, end: e, evasive: odd || hasLetter(s[k:e])}
+	cd.allow(kVehicle)
+	if !lower && !cd.evasive {
+		cd.alone = setOf(kVehicle)
+	}
+	w.keep(cd)
+	return e
 }
 
 // licence reads RRYYYYNNNNNNN in one run.
@@ -408,6 +413,9 @@ func (w *work) vehicleBH(start int) int {
 		if !isDigitOrO(b) {
 			return 0
 		}
+	}
+	if class[s[k]]&class[s[k+3]]&cDigit == 0 { // as vehicleSerial
+		return 0
 	}
 	l := gapAfter(s, k+4)
 	e := l

@@ -160,7 +160,7 @@ func (m *Matcher) look(text string, onlyWords bool) bool {
 			n = (copy(tail[:], rest) + 63) / 64
 			classify(&tail[0], n, m.prints, &out[0])
 		}
-		if l.worth(out[:n], rest, m.rules) {
+		if l.worth(out[:n], text, len(text)-len(rest), m.rules) {
 			return true
 		}
 		if 64*n >= len(rest) {
@@ -193,26 +193,29 @@ type look struct {
 	hidden  bool // three hidden places in a row
 
 	// Of the block before.
-	digit, place, run, letter, other, mask, at uint64
+	digit, place, run, letter, other, mask, at, exotic uint64
 }
 
-// worth looks at the next blocks, which begin rest, and reports whether the text
-// is worth more. Shifts to the left reach into the block before: bit i of x<<k
+// worth looks at the next blocks, which begin at text[from:], and reports whether
+// the text is worth more. Shifts to the left reach into the block before: bit i of x<<k
 // says what was k places earlier.
-func (l *look) worth(blocks []block, rest string, rules *Rules) bool {
+func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 	for i := range blocks {
 		b := &blocks[i]
+		at := from + 64*i
 		letter := b.letter | b.high
-		if b.digit|b.mask|b.at|b.exotic|b.word|l.digit|l.mask|l.at == 0 { // plain words
+		if b.digit|b.mask|b.at|b.exotic|b.word|l.digit|l.mask|l.at|l.exotic == 0 { // plain words
 			l.letter, l.other = b.letter, letter
 			continue
 		}
 		if b.digit|l.digit != 0 && !l.onlyWords {
 			l.digits += bits.OnesCount64(b.digit)
 			d := b.digit
-			// A letter between two digits may stand for a digit.
-			between := d & (b.letter<<1 | l.letter>>63) & (d<<2 | l.digit>>62)
-			place, before := d|between>>1, l.place|between<<63
+			// One letter between digits, or two, may stand for digits.
+			one := d & (b.letter<<1 | l.letter>>63)
+			pair := one & (b.letter<<2 | l.letter>>62) & (d<<3 | l.digit>>61)
+			one &= d<<2 | l.digit>>62
+			place, before := d|one>>1|pair>>1|pair>>2, l.place|one<<63|pair<<63|pair<<62
 			two, two0 := place&(place<<1|before>>63), before&(before<<1)
 			three, three0 := two&(place<<2|before>>62), two0&(before<<2)
 			four := three & (place<<3 | before>>61)
@@ -223,8 +226,21 @@ func (l *look) worth(blocks []block, rest string, rules *Rules) bool {
 			pairs := two & (two<<3 | two0>>61) & (two<<6 | two0>>58)
 			triples := three & (three<<4 | three0>>60)
 			l.four = l.four || four != 0
-			if beside|spelled|pairs|triples != 0 || l.four && l.digits >= 6 {
+			series := four & (b.letter<<5 | l.letter>>59) // DL 3 C 1234
+			filled := place&^d | before&^l.digit
+			if beside|spelled|pairs|triples != 0 || l.four && (l.digits >= 6 || filled != 0) || series != 0 && l.digits >= 5 {
 				return true
+			}
+			branch := d & (b.letter<<1 | l.letter>>63) & (b.letter<<2 | l.letter>>62) & (b.letter<<3 | l.letter>>61) & (b.letter<<4 | l.letter>>60)
+			for ; branch != 0; branch &= branch - 1 { // letters stand for digits, or a branch of a bank has letters
+				switch k := at + bits.TrailingZeros64(branch); length(text, k) {
+				case len(panPlaces), len(gstinPlaces):
+					return true
+				case len(ifscPlaces):
+					if text[k] == '0' {
+						return true
+					}
+				}
 			}
 			l.place, l.run = place, four
 		}
@@ -233,6 +249,11 @@ func (l *look) worth(blocks []block, rest string, rules *Rules) bool {
 			apart := mask & (mask<<2 | l.mask>>62) & (mask<<4 | l.mask>>60)
 			two, two0 := mask&(mask<<1|l.mask>>63), l.mask&(l.mask<<1)
 			l.hidden = l.hidden || row|apart|two&(two<<3|two0>>61) != 0
+			for ends := row &^ (mask >> 1); ends != 0; ends &= ends - 1 { // ABCPE****F shows no digit
+				if length(text, at+bits.TrailingZeros64(ends)) == len(panPlaces) {
+					return true
+				}
+			}
 		}
 		if b.at|l.at != 0 && !l.onlyWords {
 			near, near0 := letter|b.digit|b.mask, l.other|l.digit|l.mask
@@ -240,22 +261,39 @@ func (l *look) worth(blocks []block, rest string, rules *Rules) bool {
 				return true
 			}
 		}
+		row := b.exotic & (b.exotic<<3 | l.exotic>>61) & (b.exotic<<6 | l.exotic>>58)
+		beside := row&(b.letter<<7|l.letter>>57) | // ABCPE••••F
+			b.letter&(b.exotic<<3|l.exotic>>61)&(b.exotic<<6|l.exotic>>58)&(b.exotic<<9|l.exotic>>55)
 		if l.exotics += bits.OnesCount64(b.exotic); l.onlyWords {
 			// nothing but words below
+		} else if beside != 0 {
+			return true
 		} else if l.hidden && l.digits+l.exotics >= 2 || l.exotics > 0 && (l.digits >= 6 || l.exotics > 1 && l.digits+l.exotics >= 6) {
 			return true
 		}
 		begins := b.word &^ ((b.letter|b.digit)<<1 | (l.letter|l.digit)>>63) &^ (b.high & (b.high<<1 | l.other>>63))
 		for ; begins != 0; begins &= begins - 1 {
-			at := 64*i + bits.TrailingZeros64(begins)
-			if at+2 < len(rest) && !rules.begin[beginning(rest, at)] && class[rest[at+2]]&(cAlnum|cHigh) != 0 {
+			k := at + bits.TrailingZeros64(begins)
+			if k+2 < len(text) && !rules.begin[beginning(text, k)] && class[text[k+2]]&(cAlnum|cHigh) != 0 {
 				continue
 			}
-			if rules.anchored(rest, at) {
+			if rules.anchored(text, k) {
 				return true
 			}
 		}
-		l.digit, l.letter, l.other, l.mask, l.at = b.digit, b.letter, letter, b.mask, b.at
+		l.digit, l.letter, l.other, l.mask, l.at, l.exotic = b.digit, b.letter, letter, b.mask, b.at, b.exotic
 	}
 	return false
+}
+
+// length returns how many bytes the token around at has, 16 for more than 15.
+func length(text string, at int) int {
+	start, end := at, at
+	for start > 0 && at-start < 16 && class[text[start-1]]&cToken != 0 {
+		start--
+	}
+	for end < len(text) && end-start < 16 && class[text[end]]&cToken != 0 {
+		end++
+	}
+	return min(end-start, 16)
 }

@@ -85,21 +85,29 @@ func joined(s string, end int) (int, byte) {
 	return end, 0
 }
 
+// maxLettersInARow is how many letters may stand for digits beside each other:
+// people write 98OO123456, while longer rows are words and codes.
+const maxLettersInARow = 2
+
 // numeric returns the end of the token at i if it is made of digits, mask
 // glyphs and at most as many letters that stand for digits; else i. odd tells
 // of such letters.
 func (c *chain) numeric(s string, i int) (end int, odd bool) {
-	digits, letters, masks, zeros := 0, 0, 0, true
+	digits, letters, row, masks, zeros := 0, 0, 0, 0, true
 	j := i
 	for ; j < len(s); j++ {
 		b := s[j]
 		switch k := class[b]; {
 		case k&cDigit != 0:
 			digits++
+			row = 0
 		case k&cMask != 0:
 			masks++
 		case k&cLetter != 0:
 			if digitFor(b) == 0 {
+				return i, false
+			}
+			if row++; row > maxLettersInARow {
 				return i, false
 			}
 			letters++
