@@ -1,5 +1,7 @@
 package matcher
 
+import "bytes"
+
 // maxPlaces is the longest number looked at: longer runs are hashes, not
 // identifiers.
 const (
@@ -488,7 +490,7 @@ func (w *work) classifyMasked(cd *cand, places []byte, shape uint64, plus bool, 
 			cd.alone |= setOf(kCard)
 		}
 	}
-	if n >= 6 && n <= 18 && places[n-1] != hidden {
+	if n >= 6 && n <= 18 && places[n-1] != hidden && bytes.Contains(places, []byte{hidden, hidden, hidden}) {
 		cd.allow(kAccount)
 	}
 	if n >= 13 && n <= 19 {
