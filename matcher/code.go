@@ -82,7 +82,7 @@ type fit struct {
 // may stand for half of the digits, and for two beside each other.
 func fits(word, places string, up []byte) fit {
 	f := fit{ok: true}
-	digits, letters, row := 0, 0, 0 // of the places for digits, those filled with which
+	digits, letters, row := 0, 0, 0 // letters and those in a row stand for digits
 	for i := range len(places) {
 		b := word[i]
 		k := class[b]
@@ -117,6 +117,9 @@ func fits(word, places string, up []byte) fit {
 		default:
 			if k&cAlnum == 0 {
 				return fit{}
+			}
+			if k&cDigit != 0 {
+				digits++
 			}
 		}
 		if k&cLower != 0 {
@@ -249,7 +252,7 @@ func (w *work) passport(cd *cand, word string) {
 func (w *work) ifsc(cd *cand, word string) {
 	var up [11]byte
 	f := fits(word, ifscPlaces, up[:])
-	if !f.ok || f.hidden > 0 || up[4] != '0' || word[4] != '0' && !allDigits(word[5:]) {
+	if !f.ok || f.hidden > 0 || up[4] != '0' || word[4] != '0' && !numberLike(word[5:]) {
 		return
 	}
 	cd.allow(kIFSC)
@@ -264,6 +267,21 @@ func (w *work) ifsc(cd *cand, word string) {
 	} else {
 		cd.company |= setOf(kIFSC)
 	}
+}
+
+// numberLike reports whether s is made of digits, but for an O in at most half of
+// its places.
+func numberLike(s string) bool {
+	digits := 0
+	for i := range len(s) {
+		if !isDigitOrO(s[i]) {
+			return false
+		}
+		if class[s[i]]&cDigit != 0 {
+			digits++
+		}
+	}
+	return 2*digits >= len(s)
 }
 
 func (w *work) gstin(cd *cand, word string) {

@@ -233,13 +233,9 @@ func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 			}
 			branch := d & (b.letter<<1 | l.letter>>63) & (b.letter<<2 | l.letter>>62) & (b.letter<<3 | l.letter>>61) & (b.letter<<4 | l.letter>>60)
 			for ; branch != 0; branch &= branch - 1 { // letters stand for digits, or a branch of a bank has letters
-				switch k := at + bits.TrailingZeros64(branch); length(text, k) {
-				case len(panPlaces), len(gstinPlaces):
+				switch length(text, at+bits.TrailingZeros64(branch)) {
+				case len(panPlaces), len(ifscPlaces), len(gstinPlaces):
 					return true
-				case len(ifscPlaces):
-					if text[k] == '0' {
-						return true
-					}
 				}
 			}
 			l.place, l.run = place, four
