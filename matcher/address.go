@@ -1,5 +1,7 @@
 package matcher
 
+import "strings"
+
 // at tests the at sign at i for an e-mail address, a UPI id or an ABHA address
 // around it and returns the offset after what it used.
 func (w *work) at(i int) int {
@@ -19,7 +21,7 @@ func (w *work) at(i int) int {
 	for start < i && (s[start] == '.' || s[start] == '-' || s[start] == '%') {
 		start++
 	}
-	if start == i || s[i-1] == '.' {
+	if start == i || strings.IndexByte(".%+", s[i-1]) >= 0 {
 		return i + 1
 	}
 	end, dot, top := i+1, 0, 0

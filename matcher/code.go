@@ -24,7 +24,7 @@ func (w *work) code(start, end int) int {
 			}
 		}
 	}
-	if n >= 6 && n <= 24 {
+	if n >= 6 && n <= 24 && numbered(s[start:end]) {
 		cd.allow(kRation)
 		cd.allow(kChallan)
 		cd.allow(kConsumer)
@@ -34,6 +34,26 @@ func (w *work) code(start, end int) int {
 		w.keep(cd)
 	}
 	return cd.end
+}
+
+// numbered reports whether a word is a number with letters rather than a word
+// with numbers: six digits, and four places in a row that are digits or one or
+// two letters between digits.
+func numbered(word string) bool {
+	digits, row, longest, letters := 0, 0, 0, 0
+	for i := range len(word) {
+		if class[word[i]]&cDigit == 0 {
+			letters++
+			continue
+		}
+		if digits++; letters > maxLettersInARow || row == 0 {
+			letters, row = 0, 0
+		}
+		row += letters + 1
+		letters = 0
+		longest = max(longest, row)
+	}
+	return digits >= 6 && longest >= 4
 }
 
 // shaped tests the word that cd spans for the kinds with a fixed shape.

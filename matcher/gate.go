@@ -242,9 +242,12 @@ func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 		}
 		if mask := b.mask; mask|l.mask != 0 && !l.onlyWords {
 			row := mask & (mask<<1 | l.mask>>63) & (mask<<2 | l.mask>>62)
-			apart := mask & (mask<<2 | l.mask>>62) & (mask<<4 | l.mask>>60)
+			apart := mask & (mask<<2 | l.mask>>62) & (mask<<4 | l.mask>>60) &^ (mask<<1 | l.mask>>63)
+			if apart != 0 {
+				return true
+			}
 			two, two0 := mask&(mask<<1|l.mask>>63), l.mask&(l.mask<<1)
-			l.hidden = l.hidden || row|apart|two&(two<<3|two0>>61) != 0
+			l.hidden = l.hidden || row|two&(two<<3|two0>>61) != 0
 			for ends := row &^ (mask >> 1); ends != 0; ends &= ends - 1 { // ABCPE****F shows no digit
 				if length(text, at+bits.TrailingZeros64(ends)) == len(panPlaces) {
 					return true
