@@ -1,6 +1,6 @@
 package matcher
 
-import "bytes"
+import "strings"
 
 // maxPlaces is the longest number looked at: longer runs are hashes, not
 // identifiers.
@@ -451,7 +451,7 @@ func (w *work) card(cd *cand, places []byte, shape uint64, single bool) {
 func (w *work) classifyMasked(cd *cand, places []byte, shape uint64, plus bool, hiddenPlaces int) bool {
 	n := len(places)
 	shown := n - hiddenPlaces
-	if shown < 2 || hiddenPlaces < 2 || n < 6 {
+	if shown < 2 || n < 6 || !conceals(w.s[cd.start:cd.end]) {
 		return false
 	}
 	if panShown(places) {
@@ -490,7 +490,7 @@ func (w *work) classifyMasked(cd *cand, places []byte, shape uint64, plus bool, 
 			cd.alone |= setOf(kCard)
 		}
 	}
-	if n >= 6 && n <= 18 && places[n-1] != hidden && bytes.Contains(places, []byte{hidden, hidden, hidden}) {
+	if n >= 6 && n <= 18 && places[n-1] != hidden {
 		cd.allow(kAccount)
 	}
 	if n >= 13 && n <= 19 {
@@ -498,6 +498,19 @@ func (w *work) classifyMasked(cd *cand, places []byte, shape uint64, plus bool, 
 	}
 	cd.masked = cd.kinds
 	return cd.kinds != 0
+}
+
+// conceals reports whether places are hidden as people hide them: three in a row,
+// two twice beside each other, or three of a number spelled out one by one. The
+// gate asks for the same.
+func conceals(s string) bool {
+	masked := func(i int) bool { return i < len(s) && class[s[i]]&cMask != 0 || i < len(s) && strings.IndexByte("-_.", s[i]) >= 0 }
+	for i := range len(s) {
+		if masked(i) && (masked(i+1) && (masked(i+2) || masked(i+3) && masked(i+4)) || masked(i+2) && masked(i+4)) {
+			return true
+		}
+	}
+	return false
 }
 
 // panShown reports whether only the four digits of a PAN are shown, which is how
