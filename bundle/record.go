@@ -196,7 +196,11 @@ func plainFinding(f evidence.Kept) evidence.Kept {
 		}
 		records = append(records, evidence.KeptRecord{Identifiers: ids, Fields: r.Fields})
 	}
-	f.Words, f.Reasons, f.Records = words, reasons, records
+	others := make([]string, 0, len(f.NotDecisive))
+	for _, o := range f.NotDecisive {
+		others = append(others, caption(o))
+	}
+	f.Words, f.Reasons, f.NotDecisive, f.Records = words, reasons, others, records
 	return f
 }
 

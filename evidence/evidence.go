@@ -32,17 +32,19 @@ type Evidence struct {
 
 // A Kept is a finding as stored: counts and masked renderings, no spans.
 type Kept struct {
-	ID          string       `json:"id"` // "f-…"
-	EvidenceID  string       `json:"evidence_id"`
-	Rule        string       `json:"rule"`
-	RuleVersion int          `json:"rule_version"`
-	RuleHash    string       `json:"rule_hash"`
-	Title       string       `json:"title"`
-	Severity    Severity     `json:"severity"`
-	Confidence  float64      `json:"confidence"`
-	Words       []string     `json:"words"`
-	Reasons     []string     `json:"reasons"`
-	Records     []KeptRecord `json:"records"`
+	ID           string       `json:"id"` // "f-…"
+	EvidenceID   string       `json:"evidence_id"`
+	Rule         string       `json:"rule"`
+	RuleVersion  int          `json:"rule_version"`
+	RuleHash     string       `json:"rule_hash"`
+	Title        string       `json:"title"`
+	Severity     Severity     `json:"severity"`
+	Confidence   float64      `json:"confidence"`
+	Words        []string     `json:"words"`
+	Reasons      []string     `json:"reasons"`
+	NotDecisive  []string     `json:"not_decisive,omitempty"` // what else the text holds
+	Plausibility Plausibility `json:"plausibility,omitzero"`  // of the whole text
+	Records      []KeptRecord `json:"records"`
 }
 
 // A KeptRecord is a record as stored.

@@ -182,7 +182,7 @@ func TestMakeKeepsNoPlaintext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	maker := evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Operator: "analyst:a1"}
+	maker := evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Weigh: m.Weigh, Operator: "analyst:a1"}
 	who := fixtures.MakePerson(1)
 	text := "Name: " + who.Name + "\nMobile: " + who.Mobile + "\nAadhaar: " + who.Aadhaar + "\nPAN: " + who.PAN +
 		"\nDOB: " + who.DateOfBirth + "\nEmail: " + who.Email + "\nAddress: " + who.Address

@@ -13,8 +13,9 @@ import (
 type Maker struct {
 	Sealer    *Sealer
 	Key       TokenKey
-	Canonical func(Kind, Form, string) Text // matcher.Canonical
-	Operator  string                        // who runs prahari: "analyst:a1"
+	Canonical func(Kind, Form, string) Text     // matcher.Canonical
+	Weigh     func(string, Result) Plausibility // matcher.Matcher.Weigh
+	Operator  string                            // who runs prahari: "analyst:a1"
 	Host      Host
 	Tool      Tool
 }
@@ -22,8 +23,8 @@ type Maker struct {
 // Make seals the message and renders what may be known of it. A result without
 // findings makes evidence of a version that no longer says what was found.
 func (k *Maker) Make(m Message, r Result, account string, userID int64, clock Clock) (Evidence, error) {
-	if k.Sealer == nil || k.Canonical == nil {
-		return Evidence{}, errors.New("evidence: Maker needs a Sealer and Canonical")
+	if k.Sealer == nil || k.Canonical == nil || k.Weigh == nil {
+		return Evidence{}, errors.New("evidence: Maker needs a Sealer, Canonical and Weigh")
 	}
 	version := k.Key.Version(m)
 	e := Evidence{
@@ -40,7 +41,10 @@ func (k *Maker) Make(m Message, r Result, account string, userID int64, clock Cl
 		Host: k.Host, Tool: k.Tool, Clock: clock, At: e.CapturedAt, Media: m.Media, Context: m.Context,
 	}
 	for _, f := range r.Findings {
-		e.Findings = append(e.Findings, k.keep(e.ID, m.Text.Reveal(), f))
+		kept := k.keep(e.ID, m.Text.Reveal(), f)
+		kept.NotDecisive = NotDecisive(r, f)
+		kept.Plausibility = k.Weigh(m.Text.Reveal(), r)
+		e.Findings = append(e.Findings, kept)
 	}
 	files, err := k.files(m, e)
 	if err != nil {

@@ -504,7 +504,9 @@ func (w *work) classifyMasked(cd *cand, places []byte, shape uint64, plus bool, 
 // two twice beside each other, or three of a number spelled out one by one. The
 // gate asks for the same.
 func conceals(s string) bool {
-	masked := func(i int) bool { return i < len(s) && class[s[i]]&cMask != 0 || i < len(s) && strings.IndexByte("-_.", s[i]) >= 0 }
+	masked := func(i int) bool {
+		return i < len(s) && class[s[i]]&cMask != 0 || i < len(s) && strings.IndexByte("-_.", s[i]) >= 0
+	}
 	for i := range len(s) {
 		if masked(i) && (masked(i+1) && (masked(i+2) || masked(i+3) && masked(i+4)) || masked(i+2) && masked(i+4)) {
 			return true

@@ -1,7 +1,6 @@
 package matcher
 
 import (
-	"fmt"
 	"hash/maphash"
 	"math"
 	"slices"
@@ -9,48 +8,6 @@ import (
 
 	"prahari/evidence"
 )
-
-// A Verdict says whether a collection of values looks like records of people. It
-// rests on the values alone; it cannot say whose they are or where they are from.
-type Verdict string
-
-// Verdicts.
-const (
-	Plausible        Verdict = "plausible"         // checks and cross-checks hold far beyond chance
-	Mixed            Verdict = "mixed"             // some hold, some do not
-	LikelyFabricated Verdict = "likely fabricated" // checks hold no better than chance, or values repeat or count up
-	KnownSample      Verdict = "known sample"      // values that documentation uses as examples
-	TooFew           Verdict = "too few values"    // nothing can be said
-)
-
-// A Measure is one comparison of a collection with what chance would give.
-type Measure struct {
-	Name   string  `json:"name"`
-	Hits   int     `json:"hits"`
-	Of     int     `json:"of"`
-	Chance float64 `json:"chance"` // share that random values would have
-	Says   string  `json:"says"`   // "for", "against" or "nothing"
-}
-
-// Share returns the hits' share of all.
-func (m Measure) Share() float64 {
-	if m.Of == 0 {
-		return 0
-	}
-	return float64(m.Hits) / float64(m.Of)
-}
-
-// String shows the arithmetic.
-func (m Measure) String() string {
-	return fmt.Sprintf("%s: %d of %d (%.0f%%, by chance %.0f%%): speaks %s", m.Name, m.Hits, m.Of, 100*m.Share(), 100*m.Chance, m.Says)
-}
-
-// Plausibility is a verdict with its arithmetic. No value is in it.
-type Plausibility struct {
-	Verdict  Verdict   `json:"verdict"`
-	Values   int       `json:"values"` // full identifiers looked at
-	Measures []Measure `json:"measures"`
-}
 
 // A Survey gathers what many texts hold. It keeps digests of values, in memory
 // and under a key of its own, to count repetitions.
@@ -77,7 +34,18 @@ func NewSurvey() (*Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Survey{facts: f, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}, nil
+	return newSurvey(f), nil
+}
+
+func newSurvey(f *facts) *Survey {
+	return &Survey{facts: f, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
+}
+
+// Weigh says whether what one text holds looks real.
+func (m *Matcher) Weigh(text string, r evidence.Result) evidence.Plausibility {
+	s := newSurvey(m.facts)
+	s.Add(text, r)
+	return s.Report()
 }
 
 // Add takes in what was found in a text.
@@ -179,13 +147,13 @@ func (s *Survey) record(text string, r evidence.Record) {
 const minMeasured = 10
 
 // Report weighs what was gathered.
-func (s *Survey) Report() Plausibility {
-	p := Plausibility{Values: s.values}
+func (s *Survey) Report() evidence.Plausibility {
+	p := evidence.Plausibility{Values: s.values}
 	add := func(name string, hits, of int, chance float64, says func(share float64) string) {
 		if of == 0 {
 			return
 		}
-		m := Measure{Name: name, Hits: hits, Of: of, Chance: chance, Says: "for nothing: too few"}
+		m := evidence.Measure{Name: name, Hits: hits, Of: of, Chance: chance, Says: "for nothing: too few"}
 		if of >= minMeasured {
 			m.Says = says(m.Share())
 		}
@@ -223,7 +191,7 @@ func (s *Survey) Report() Plausibility {
 	return p
 }
 
-func (s *Survey) verdict(measures []Measure) Verdict {
+func (s *Survey) verdict(measures []evidence.Measure) evidence.Verdict {
 	speaking, against := 0, 0
 	for _, m := range measures {
 		switch m.Says {
@@ -235,13 +203,13 @@ func (s *Survey) verdict(measures []Measure) Verdict {
 	}
 	switch {
 	case s.values > 0 && 2*s.samples >= s.values:
-		return KnownSample
+		return evidence.KnownSample
 	case s.values < minMeasured:
-		return TooFew
+		return evidence.TooFew
 	case against > 0 && speaking == 0:
-		return LikelyFabricated
+		return evidence.LikelyFabricated
 	case against > 0 || speaking == 0:
-		return Mixed
+		return evidence.Mixed
 	}
-	return Plausible
+	return evidence.Plausible
 }

@@ -27,26 +27,26 @@ func TestPlausibility(t *testing.T) {
 	for name, tc := range map[string]struct {
 		texts func(n int) string
 		n     int
-		want  matcher.Verdict
+		want  evidence.Verdict
 	}{
 		"people": {func(n int) string {
 			p := fixtures.MakePerson(n)
 			return line(p.Name, p.Mobile, p.Aadhaar, p.PAN)
-		}, 60, matcher.Plausible},
+		}, 60, evidence.Plausible},
 		"random digits": {func(n int) string {
 			return line(fixtures.MakePerson(n).Name, "9"+digits(9), "5"+digits(11), "ABCP"+string(rune('A'+r.IntN(26)))+digits(4)+"X")
-		}, 60, matcher.LikelyFabricated},
-		"numbers that count up": {func(n int) string { return fmt.Sprintf("Mobile: %d", 9812345600+n) }, 60, matcher.LikelyFabricated},
-		"one person again":      {func(int) string { return "Mobile: 9812345678" }, 60, matcher.LikelyFabricated},
+		}, 60, evidence.LikelyFabricated},
+		"numbers that count up": {func(n int) string { return fmt.Sprintf("Mobile: %d", 9812345600+n) }, 60, evidence.LikelyFabricated},
+		"one person again":      {func(int) string { return "Mobile: 9812345678" }, 60, evidence.LikelyFabricated},
 		"people with wrong surnames": {func(n int) string {
 			p := fixtures.MakePerson(n)
 			return line(p.Name, p.Mobile, p.Aadhaar, "ABCP"+string(rune('A'+r.IntN(26)))+digits(4)+"X")
-		}, 120, matcher.Mixed},
+		}, 120, evidence.Mixed},
 		"three people": {func(n int) string {
 			p := fixtures.MakePerson(n)
 			return line(p.Name, p.Mobile, p.Aadhaar, p.PAN)
-		}, 3, matcher.TooFew},
-		"UIDAI's example": {func(int) string { return "Aadhaar: 9999 4105 7058" }, 3, matcher.KnownSample},
+		}, 3, evidence.TooFew},
+		"UIDAI's example": {func(int) string { return "Aadhaar: 9999 4105 7058" }, 3, evidence.KnownSample},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := matcher.NewSurvey()

@@ -62,7 +62,7 @@ func child() int {
 		s, err := scanner.New(scanner.Config{
 			Account: "main", APIID: 1, APIHash: "hash", SessionPath: o.SessionPath, DC: 1, Servers: o.Servers, PublicKeys: o.PublicKeys,
 			Keeper: db, Finder: finder,
-			Maker: &evidence.Maker{Sealer: sealer, Key: key, Canonical: matcher.Canonical, Operator: "analyst:test"},
+			Maker: &evidence.Maker{Sealer: sealer, Key: key, Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: "analyst:test"},
 		})
 		if err != nil {
 			return err

@@ -128,7 +128,11 @@ func newMaker(t testing.TB) (*evidence.Maker, []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Operator: "analyst:test"}, public
+	finder, err := matcher.New(matcher.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: "analyst:test"}, public
 }
 
 func (b *bench) note(e scanner.Event) {

@@ -92,33 +92,9 @@ type explanation struct {
 }
 
 func explain(text evidence.Text, r evidence.Result, f evidence.Finding) *explanation {
-	e := &explanation{Rule: fmt.Sprintf("%s version %d, sha256 %.12s…", f.Rule, f.RuleVersion, f.RuleHash), Reasons: f.Reasons}
-	inside := 0
+	e := &explanation{Rule: fmt.Sprintf("%s version %d, sha256 %.12s…", f.Rule, f.RuleVersion, f.RuleHash), Reasons: f.Reasons, NotDecisive: evidence.NotDecisive(r, f)}
 	for _, record := range f.Records {
 		e.Records = append(e.Records, evidence.MaskRecord(text, record, matcher.Canonical))
-		inside += len(record.Matches)
-	}
-	if n := len(r.Records) - len(f.Records); n > 0 {
-		e.NotDecisive = append(e.NotDecisive, count(n, "record")+" of another shape than the rule asks for")
-	}
-	if n := len(r.Matches) - inside; n > 0 {
-		e.NotDecisive = append(e.NotDecisive, count(n, "identifier")+" outside these records")
-	}
-	failed := map[evidence.Kind]int{}
-	for _, m := range r.Matches {
-		if m.Validity == evidence.CheckFailed {
-			failed[m.Kind]++
-		}
-	}
-	for _, kind := range matcher.Kinds() {
-		if n := failed[kind]; n > 0 {
-			e.NotDecisive = append(e.NotDecisive, fmt.Sprintf("%s of kind %s whose check fails", count(n, "identifier"), kind))
-		}
-	}
-	for _, other := range r.Findings {
-		if other.Rule != f.Rule {
-			e.NotDecisive = append(e.NotDecisive, "the rule "+other.Rule+" fits too")
-		}
 	}
 	return e
 }
@@ -142,7 +118,7 @@ func (e *explanation) text() string {
 type scanPlausibility struct {
 	Type string `json:"type"` // "plausibility"
 	File string `json:"file"`
-	matcher.Plausibility
+	evidence.Plausibility
 }
 
 // plausibility prints whether a file's values look real.

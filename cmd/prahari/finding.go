@@ -183,6 +183,15 @@ func (v findingView) text() string {
 	for _, reason := range v.Reasons {
 		line("because", "%s", reason)
 	}
+	for _, other := range v.NotDecisive {
+		line("not decisive", "%s", other)
+	}
+	if v.Plausibility.Verdict != "" {
+		line("is it real?", "%s, of %s", v.Plausibility.Verdict, count(v.Plausibility.Values, "value"))
+		for _, m := range v.Plausibility.Measures {
+			line("", "%s", m)
+		}
+	}
 	for i, r := range v.Records {
 		if i == 5 {
 			line("", "… %s more", count(len(v.Records)-i, "record"))

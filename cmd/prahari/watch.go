@@ -62,7 +62,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	maker, err := w.maker(scanner.Layer)
+	maker, err := w.maker(finder, scanner.Layer)
 	if err != nil {
 		return err
 	}

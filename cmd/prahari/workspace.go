@@ -101,7 +101,7 @@ func (w *workspace) tokenKey() (evidence.TokenKey, error) {
 }
 
 // maker makes evidence with this workspace's keys.
-func (w *workspace) maker(layer int) (*evidence.Maker, error) {
+func (w *workspace) maker(finder *matcher.Matcher, layer int) (*evidence.Maker, error) {
 	sealer, err := evidence.NewSealer(w.config.Recipients)
 	if err != nil {
 		return nil, fmt.Errorf("%s: recipients: %w", w.path(configName), err)
@@ -113,7 +113,7 @@ func (w *workspace) maker(layer int) (*evidence.Maker, error) {
 	tool := thisTool()
 	tool.Layer = layer
 	return &evidence.Maker{
-		Sealer: sealer, Key: key, Canonical: matcher.Canonical, Operator: w.env.operator(), Host: thisHost(), Tool: tool,
+		Sealer: sealer, Key: key, Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: w.env.operator(), Host: thisHost(), Tool: tool,
 	}, nil
 }
 
