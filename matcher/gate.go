@@ -2,6 +2,7 @@ package matcher
 
 import (
 	"math/bits"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -189,6 +190,7 @@ type look struct {
 
 	digits  int // so far
 	exotics int
+	foreign int  // exotics that are digits or letters
 	four    bool // four digits in a row
 	hidden  bool // three hidden places in a row
 
@@ -203,6 +205,9 @@ func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 	for i := range blocks {
 		b := &blocks[i]
 		at := from + 64*i
+		if b.exotic != 0 {
+			b.exotic = l.exact(b.exotic, text, at)
+		}
 		letter := b.letter | b.high
 		if b.digit|b.mask|b.at|b.exotic|b.word|l.digit|l.mask|l.at|l.exotic == 0 { // plain words
 			l.letter, l.other = b.letter, letter
@@ -267,7 +272,8 @@ func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 			// nothing but words below
 		} else if beside != 0 {
 			return true
-		} else if l.hidden && l.digits+l.exotics >= 2 || l.exotics > 0 && (l.digits >= 6 || l.exotics > 1 && l.digits+l.exotics >= 6) {
+		} else if l.hidden && l.digits+l.exotics >= 2 || l.exotics > 0 && (l.digits >= 6 || l.exotics > 1 && l.digits+l.exotics >= 6) ||
+			l.foreign > 0 && l.digits+l.foreign >= 4 {
 			return true
 		}
 		begins := b.word &^ ((b.letter|b.digit)<<1 | (l.letter|l.digit)>>63) &^ (b.high & (b.high<<1 | l.other>>63))
@@ -283,6 +289,29 @@ func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 		l.digit, l.letter, l.other, l.mask, l.at, l.exotic = b.digit, b.letter, letter, b.mask, b.at, b.exotic
 	}
 	return false
+}
+
+// exact keeps of the bits for what may be exotic characters those that are: the
+// fingerprints say yes to hearts and rupee signs too.
+func (l *look) exact(may uint64, text string, at int) uint64 {
+	var is uint64
+	for ; may != 0; may &= may - 1 {
+		bit := bits.TrailingZeros64(may)
+		k := at + bit
+		if text[k] == 0x9D { // mathematical, after F0
+			k = max(k-1, 0)
+		}
+		r, _ := utf8.DecodeRuneInString(text[k:])
+		to, _ := foldRune(r)
+		switch {
+		case to == keep || to == lookAlike || to >= 0 && to < 0x80 && class[to]&(cAlnum|cMask) == 0:
+			continue
+		case to >= 0 && class[to]&cAlnum != 0:
+			l.foreign++
+		}
+		is |= 1 << bit
+	}
+	return is
 }
 
 // length returns how many bytes the token around at has, 16 for more than 15.
