@@ -12,8 +12,51 @@ import (
 	"time"
 
 	"prahari/evidence"
+	"prahari/fixtures"
 	"prahari/matcher"
 )
+
+// corpusClasses reads the class of each message of the corpus: l and e are leaks.
+func corpusClasses(t testing.TB, dir string) []string {
+	t.Helper()
+	list, err := os.ReadFile(filepath.Join(dir, "messages.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var classes []string
+	for line := range strings.Lines(string(list)) {
+		classes = append(classes, strings.Fields(line)[2])
+	}
+	return classes
+}
+
+// TestConfidenceOnACorpus prints, for each tenth of confidence, how many messages
+// have a finding of it at best, and how many of them are leaks.
+func TestConfidenceOnACorpus(t *testing.T) {
+	dir, messages, _ := corpusMessages(t)
+	classes := corpusClasses(t, dir)
+	m := newMatcher(t)
+	var all, leaks [10]int
+	for i, text := range messages {
+		best := -1.0
+		for _, f := range m.Find(text, evidence.Channel).Findings {
+			best = max(best, f.Confidence)
+		}
+		if best < 0 {
+			continue
+		}
+		k := min(int(best*10), 9)
+		all[k]++
+		if strings.Contains("le", classes[i]) {
+			leaks[k]++
+		}
+	}
+	for k := range all {
+		if all[k] > 0 {
+			t.Logf("confidence 0.%d to %.1f: %d of %d are leaks, %.4f", k, float64(k+1)/10, leaks[k], all[k], float64(leaks[k])/float64(all[k]))
+		}
+	}
+}
 
 // corpusMessages reads the corpus that CORPUS names: its messages one by one,
 // with their offsets.
@@ -88,6 +131,42 @@ func TestSpeedOnACorpus(t *testing.T) {
 		t.Logf("worst-case %s %.2f", name, slow)
 	}
 	t.Logf("worst-case %.2f", worst)
+}
+
+// BenchmarkSize: the time per byte does not grow with the text. A chat's worth of
+// talk, with a record in every hundred messages, as one text.
+func BenchmarkSize(b *testing.B) {
+	m := newMatcher(b)
+	var talk strings.Builder
+	for n := 1; talk.Len() < 64<<10; n++ {
+		if n%100 == 0 {
+			who := fixtures.MakePerson(n)
+			fmt.Fprintf(&talk, "Name: %s\nMobile: %s\nAadhaar: %s\n\n", who.Name, who.Mobile, who.Aadhaar)
+		}
+		fmt.Fprintf(&talk, "kal ka match %d baje hai, ground number %d par milte hain dost\n", n%12, n%7)
+	}
+	for _, size := range []int{1 << 10, 32 << 10, 1 << 20, 32 << 20, 1 << 30} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			text := strings.Repeat(talk.String(), size/talk.Len()+1)[:size]
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				m.Find(text, evidence.File)
+			}
+		})
+	}
+}
+
+// A text without findings costs no memory.
+func TestFindAllocatesNothing(t *testing.T) {
+	m := newMatcher(t)
+	for _, text := range []string{
+		"kal ka match 6 baje hai", "Order 404-9812345-6789012 shipped, AWB 1234567890123", "घर चलो ❤️ 20:45", "https://t.me/x/123456789012",
+	} {
+		m.Find(text, evidence.Channel)
+		if n := testing.AllocsPerRun(100, func() { m.Find(text, evidence.Channel) }); n > 0.1 {
+			t.Errorf("%q: %.0f allocations", text, n)
+		}
+	}
 }
 
 func speed(m *matcher.Matcher, texts []string) float64 {

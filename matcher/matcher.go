@@ -155,27 +155,27 @@ func (w *work) find(text string, kind evidence.SourceKind) evidence.Result {
 	return w.result(kind)
 }
 
-// candidates visits every token with a digit, a mask glyph or an at sign.
+// candidates visits every token with a digit, a mask glyph or an at sign. Whatever
+// a test says it used, the next one begins further on: a hostile text must not
+// hold us.
 func (w *work) candidates() {
 	s := w.s
 	for i := 0; i < len(s); {
-		k := class[s[i]]
+		k, next := class[s[i]], i+1
 		switch {
 		case k&(cDigit|cMask) == 0 && s[i] != '@':
-			i++
-		case i+2 < len(s) && class[s[i+1]]&cJoin != 0 && class[s[i+2]]&cToken != 0 && w.isSpelled(w.spelledFrom(i)):
-			i = w.spelled(w.spelledFrom(i))
+		case k&(cDigit|cMask) != 0 && i+2 < len(s) && class[s[i+1]]&cJoin != 0 && class[s[i+2]]&cToken != 0 && w.isSpelled(w.spelledFrom(i)):
+			next = w.spelled(w.spelledFrom(i))
 		case k&cDigit != 0 || k&cMask != 0 && i+1 < len(s) && class[s[i+1]]&(cMask|cDigit) != 0:
 			start := i
 			for start > 0 && i-start < 32 && class[s[start-1]]&cToken != 0 {
 				start--
 			}
-			i = w.token(start, i)
+			next = w.token(start, i)
 		case s[i] == '@':
-			i = w.at(i)
-		default:
-			i++
+			next = w.at(i)
 		}
+		i = max(next, i+1)
 	}
 }
 
