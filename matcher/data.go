@@ -93,23 +93,21 @@ func (x *lexicon) build(file labelFile) error {
 	if file.Source == "" || file.Confidence == "" {
 		return fmt.Errorf("source and confidence are required")
 	}
-	count := 0
+	fillers, phrases := 0, 0
 	for _, words := range file.Fillers {
-		count += len(words)
+		fillers += len(words)
 	}
-	x.fillers = newTable(count)
-	for _, words := range file.Fillers {
-		for _, w := range words {
-			x.fillers.put(hashWord(w), 1)
-		}
-	}
-	count = 0
 	for _, e := range file.Labels {
 		for _, words := range e.Words {
-			count += 2 * len(words)
+			phrases += 2 * len(words)
 		}
 	}
-	x.phrases = newTable(count)
+	x.words, x.phrases = newTable(fillers+phrases), newTable(phrases)
+	for _, words := range file.Fillers {
+		for _, w := range words {
+			x.words.put(hashWord(w), filler)
+		}
+	}
 	x.labels = []label{{}}
 	for _, e := range file.Labels {
 		l := label{name: e.Name, field: e.Field, personal: e.Personal, begins: e.Begins, other: e.Other}

@@ -229,7 +229,7 @@ func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 			single := d & (d<<2 | l.digit>>62)
 			spelled := single & (single<<2 | (l.digit&(l.digit<<2))>>62) & (d<<6 | l.digit>>58)
 			pairs := two & (two<<3 | two0>>61) & (two<<6 | two0>>58)
-			triples := three & (three<<4 | three0>>60)
+			triples := three & (three<<4 | three0>>60 | three<<5 | three0>>59 | three<<6 | three0>>58)
 			l.four = l.four || four != 0
 			series := four & (b.letter<<5 | l.letter>>59) // DL 3 C 1234
 			filled := place&^d | before&^l.digit

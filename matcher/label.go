@@ -1,6 +1,10 @@
 package matcher
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+)
 
 // A label is what a text may call a value: "Mobile", "मोबाइल", 📱, a column
 // named phone_no.
@@ -23,8 +27,14 @@ const noLabel labelID = 0
 type lexicon struct {
 	labels  []label
 	phrases table // phrase hash -> labelID
-	fillers table // word hash -> 1
+	words   table // word hash -> filler, endsPhrase
 }
+
+// What a lexicon knows of a single word.
+const (
+	filler     = 1 // says nothing in a label: no, number
+	endsPhrase = 2 // the last word of some label's phrase
+)
 
 // maxPhrase is the most words that a label's phrase may have, fillers apart.
 const maxPhrase = 5
@@ -76,16 +86,40 @@ func (t *table) put(hash uint64, value uint16) uint16 {
 	}
 }
 
-// hashWord hashes folded text without regard to the case of ASCII letters.
+// hashWord hashes a word of folded text without regard to the case of ASCII
+// letters. Setting the bit that tells cases apart changes no digit and no
+// lower-case letter, so it is set eight bytes at a time; words of other scripts,
+// which wordBefore keeps apart, are hashed as they are.
 func hashWord(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		c := s[i]
-		if class[c]&cUpper != 0 {
-			c |= 0x20
-		}
-		h = (h ^ uint64(c)) * 1099511628211
+	const (
+		lower = 0x2020202020202020
+		prime = 0x9E3779B97F4A7C15
+	)
+	n := len(s)
+	if n == 0 {
+		return 0
 	}
+	fold := uint64(lower)
+	if s[0] >= 0x80 {
+		fold = 0
+	}
+	b := unsafe.Slice(unsafe.StringData(s), n)
+	h := uint64(n) * prime
+	for len(b) > 8 {
+		h = (h ^ (binary.LittleEndian.Uint64(b) | fold)) * prime
+		h ^= h >> 32
+		b = b[8:]
+	}
+	var x uint64
+	switch k := len(b); {
+	case k == 8:
+		x = binary.LittleEndian.Uint64(b)
+	case k >= 4:
+		x = uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[k-4:]))<<(8*(k-4))
+	default:
+		x = uint64(b[0]) | uint64(b[k/2])<<(8*(k/2)) | uint64(b[k-1])<<(8*(k-1))
+	}
+	h = (h ^ (x | fold)) * prime
 	h ^= h >> 29
 	return h * 0xBF58476D1CE4E5B9
 }
@@ -156,8 +190,16 @@ func (x *lexicon) before(s string, end, limit, skip int) foundLabel {
 		word := s[start:i]
 		i = start
 		hash := hashWord(word)
-		if x.fillers.get(hash) != 0 {
+		role := x.words.get(hash)
+		if role == filler {
 			continue
+		}
+		if words == 0 && role != endsPhrase {
+			if best.id == 0 && skip > 0 {
+				skip--
+				continue
+			}
+			break
 		}
 		sum += hash * power
 		power *= phraseBase
@@ -223,8 +265,11 @@ func (x *lexicon) add(id labelID, phrase string) error {
 	for _, w := range words {
 		glued = w + glued
 		hash := hashWord(w)
-		if x.fillers.get(hash) != 0 {
+		if x.words.get(hash) == filler {
 			continue
+		}
+		if count == 0 {
+			x.words.put(hash, endsPhrase)
 		}
 		sum += hash * power
 		power *= phraseBase
@@ -237,7 +282,8 @@ func (x *lexicon) add(id labelID, phrase string) error {
 		return fmt.Errorf("%q is claimed by the labels %q and %q", phrase, x.labels[got].name, x.labels[id].name)
 	}
 	if len(words) > 1 {
-		if hash := hashWord(glued); x.fillers.get(hash) == 0 {
+		if hash := hashWord(glued); x.words.get(hash) != filler {
+			x.words.put(hash, endsPhrase)
 			x.phrases.put(hash, uint16(id))
 		}
 	}

@@ -163,6 +163,9 @@ func (l *layout) next(start int) {
 	l.marks = append(l.marks, mark{start, l.block})
 }
 
+// maxHeaderWords bounds the words of a column's name: longer cells are sentences.
+const maxHeaderWords = 6
+
 // headerLine tries a line as the header of a table: at least two cells that are
 // labels, and most of them.
 func (l *layout) headerLine(start, end int, c census) bool {
@@ -188,7 +191,9 @@ func (l *layout) headerLine(start, end int, c census) bool {
 			if to-from > 40 || digitsIn(l.s[from:to]) > 3 {
 				return false
 			}
-			id = l.x.within(l.s, from, to)
+			if strings.Count(l.s[from:to], " ") < maxHeaderWords {
+				id = l.x.within(l.s, from, to)
+			}
 			if id != 0 {
 				known++
 			}
@@ -297,8 +302,15 @@ func (l *layout) row(start, end int) bool {
 	return true
 }
 
+// isInsert reports whether a line holds INSERT INTO or VALUES; one without a
+// parenthesis has to begin with it.
 func isInsert(line string) bool {
-	return containsFold(line, "insert into") || containsFold(line, "values") && strings.Contains(line, "(")
+	if strings.IndexByte(line, '(') < 0 {
+		const insert = "insert into"
+		line = strings.TrimLeft(line, " \t>")
+		return len(line) > len(insert) && strings.EqualFold(line[:len(insert)], insert)
+	}
+	return containsFold(line, "insert into") || containsFold(line, "values")
 }
 
 // containsFold reports whether s contains the lower-case ASCII word.
