@@ -3,6 +3,7 @@ package matcher_test
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -55,6 +56,73 @@ func TestConfidenceOnACorpus(t *testing.T) {
 		if all[k] > 0 {
 			t.Logf("confidence 0.%d to %.1f: %d of %d are leaks, %.4f", k, float64(k+1)/10, leaks[k], all[k], float64(leaks[k])/float64(all[k]))
 		}
+	}
+}
+
+// TestConfusionOnACorpus prints a line for each kind and form of the labels: how
+// many there are, how many were found, missed, and taken for another kind.
+func TestConfusionOnACorpus(t *testing.T) {
+	dir, messages, offsets := corpusMessages(t)
+	labels, err := os.ReadFile(filepath.Join(dir, "labels.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type hit struct {
+		start, end int
+		kind       string
+	}
+	m := newMatcher(t)
+	found := make([][]hit, len(messages))
+	for i, text := range messages {
+		for _, x := range m.Find(text, evidence.Channel).Matches {
+			found[i] = append(found[i], hit{offsets[i] + x.Start, offsets[i] + x.End, string(x.Kind)})
+		}
+	}
+	type row struct {
+		all, right, missed int
+		as                 map[string]int
+	}
+	rows := map[string]*row{}
+	for line := range strings.Lines(string(labels)) {
+		var start, n, message int
+		var kind, form string
+		if _, err := fmt.Sscan(line, &start, &n, &kind, &form, &message); err != nil {
+			t.Fatal(err)
+		}
+		kind, masked := strings.CutSuffix(kind, "_masked")
+		if masked && form != "masked" {
+			form = "masked, " + form
+		}
+		r := rows[kind+" | "+form]
+		if r == nil {
+			r = &row{as: map[string]int{}}
+			rows[kind+" | "+form] = r
+		}
+		r.all++
+		other := ""
+		for _, h := range found[message] {
+			if h.start >= start+n || h.end <= start {
+				continue
+			}
+			if other = h.kind; other == kind {
+				break
+			}
+		}
+		switch other {
+		case kind:
+			r.right++
+		case "":
+			r.missed++
+		default:
+			r.as[other]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		r, as := rows[name], ""
+		for _, kind := range slices.Sorted(maps.Keys(r.as)) {
+			as += fmt.Sprintf(" %s %d", kind, r.as[kind])
+		}
+		t.Logf("confusion | %s | %d | %d | %d |%s", name, r.all, r.right, r.missed, as)
 	}
 }
 
