@@ -135,41 +135,41 @@ const chunk = 4
 // read all of it.
 const page = 4096
 
-// worthALook reports whether text may hold an identifier or an anchor word.
-func (m *Matcher) worthALook(text string) bool { return m.look(text, false) }
-
-// hasAnchor reports whether text has an anchor word.
-func (m *Matcher) hasAnchor(text string) bool {
-	return len(m.rules.anchorWords) > 0 && m.look(text, true)
-}
-
-func (m *Matcher) look(text string, onlyWords bool) bool {
-	l := look{onlyWords: onlyWords}
+// look passes over text and says what it saw.
+func (m *Matcher) look(text string) look {
+	var l look
 	var out [chunk]block
-	for rest := text; len(rest) > 0; {
-		p := unsafe.StringData(rest)
-		n := (len(rest) + 63) / 64
-		// The last block is read to its end and two bytes more, past the text: its own
-		// page goes on that far, or else a copy does.
-		if n <= chunk && uintptr(unsafe.Pointer(p))&(page-1) <= page-(64*chunk+2) {
-			classify(p, n, m.prints, &out[0])
-			out[n-1].cut(len(rest) - 64*(n-1))
-		} else if n = min((len(rest)-2)/64, chunk); len(rest) >= 66 {
-			classify(p, n, m.prints, &out[0])
-		} else {
-			var tail [130]byte
-			n = (copy(tail[:], rest) + 63) / 64
-			classify(&tail[0], n, m.prints, &out[0])
-		}
-		if l.worth(out[:n], text, len(text)-len(rest), m.rules) {
-			return true
-		}
-		if 64*n >= len(rest) {
+	for from := 0; from < len(text); {
+		n := m.blocks(text[from:], &out)
+		l.see(out[:n], text, from, m.rules)
+		if l.passed && l.anchored {
+			l.high = 1 // not known of the rest
 			break
 		}
-		rest = rest[64*n:]
+		from += 64 * n
 	}
-	return false
+	return l
+}
+
+// blocks classifies the beginning of rest and returns how many blocks it fills.
+func (m *Matcher) blocks(rest string, out *[chunk]block) int {
+	p := unsafe.StringData(rest)
+	n := (len(rest) + 63) / 64
+	// The last block is read to its end and two bytes more, past the text: its own
+	// page goes on that far, or else a copy does.
+	switch {
+	case n <= chunk && uintptr(unsafe.Pointer(p))&(page-1) <= page-(64*chunk+2):
+		classify(p, n, m.prints, &out[0])
+		out[n-1].cut(len(rest) - 64*(n-1))
+	case len(rest) >= 66:
+		n = min((len(rest)-2)/64, chunk)
+		classify(p, n, m.prints, &out[0])
+	default:
+		var tail [130]byte
+		n = (copy(tail[:], rest) + 63) / 64
+		classify(&tail[0], n, m.prints, &out[0])
+	}
+	return n
 }
 
 // cut forgets all but the first n bytes.
@@ -184,9 +184,12 @@ func (b *block) cut(n int) {
 	b.high &= keep
 }
 
-// A look is what the gate remembers from block to block.
+// A look is what the gate saw of a text, and what it remembers from block to
+// block. A text is worth more where it passed or is anchored.
 type look struct {
-	onlyWords bool // anchor words are all that is looked for
+	passed   bool   // may hold an identifier
+	anchored bool   // has an anchor word
+	high     uint64 // not 0 where it may have characters outside ASCII
 
 	digits  int // so far
 	exotics int
@@ -198,13 +201,13 @@ type look struct {
 	digit, place, run, letter, other, mask, at, exotic uint64
 }
 
-// worth looks at the next blocks, which begin at text[from:], and reports whether
-// the text is worth more. Shifts to the left reach into the block before: bit i of x<<k
-// says what was k places earlier.
-func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
+// see looks at the next blocks, which begin at text[from:]. Shifts to the left
+// reach into the block before: bit i of x<<k says what was k places earlier.
+func (l *look) see(blocks []block, text string, from int, rules *Rules) {
 	for i := range blocks {
 		b := &blocks[i]
 		at := from + 64*i
+		l.high |= b.high
 		if b.exotic != 0 {
 			b.exotic = l.exact(b.exotic, text, at)
 		}
@@ -213,80 +216,98 @@ func (l *look) worth(blocks []block, text string, from int, rules *Rules) bool {
 			l.letter, l.other = b.letter, letter
 			continue
 		}
-		if b.digit|l.digit != 0 && !l.onlyWords {
-			l.digits += bits.OnesCount64(b.digit)
-			d := b.digit
-			// One letter between digits, or two, may stand for digits.
-			one := d & (b.letter<<1 | l.letter>>63)
-			pair := one & (b.letter<<2 | l.letter>>62) & (d<<3 | l.digit>>61)
-			one &= d<<2 | l.digit>>62
-			place, before := d|one>>1|pair>>1|pair>>2, l.place|one<<63|pair<<63|pair<<62
-			two, two0 := place&(place<<1|before>>63), before&(before<<1)
-			three, three0 := two&(place<<2|before>>62), two0&(before<<2)
-			four := three & (place<<3 | before>>61)
-			beside := four&(b.letter<<4|l.letter>>60)&(b.letter<<5|l.letter>>59) |
-				letter&(four<<1|l.run>>63)&(letter<<5|l.other>>59)&(letter<<6|l.other>>58)
-			single := d & (d<<2 | l.digit>>62)
-			spelled := single & (single<<2 | (l.digit&(l.digit<<2))>>62) & (d<<6 | l.digit>>58)
-			pairs := two & (two<<3 | two0>>61) & (two<<6 | two0>>58)
-			triples := three & (three<<4 | three0>>60 | three<<5 | three0>>59 | three<<6 | three0>>58)
-			l.four = l.four || four != 0
-			series := four & (b.letter<<5 | l.letter>>59) // DL 3 C 1234
-			filled := place&^d | before&^l.digit
-			if beside|spelled|pairs|triples != 0 || l.four && (l.digits >= 6 || filled != 0) || series != 0 && l.digits >= 5 {
-				return true
-			}
-			branch := d & (b.letter<<1 | l.letter>>63) & (b.letter<<2 | l.letter>>62) & (b.letter<<3 | l.letter>>61) & (b.letter<<4 | l.letter>>60)
-			for ; branch != 0; branch &= branch - 1 { // letters stand for digits, or a branch of a bank has letters
-				switch length(text, at+bits.TrailingZeros64(branch)) {
-				case len(panPlaces), len(ifscPlaces), len(gstinPlaces):
-					return true
-				}
-			}
-			l.place, l.run = place, four
+		if !l.passed {
+			l.passed = b.digit|l.digit != 0 && l.numbers(b, text, at) || b.mask|l.mask != 0 && l.hides(b, text, at) ||
+				b.at|l.at != 0 && l.addresses(b) || b.exotic|l.exotic != 0 && l.disguises(b) || l.hidden && l.digits+l.exotics >= 2 ||
+				l.exotics > 0 && (l.digits >= 6 || l.exotics > 1 && l.digits+l.exotics >= 6) || l.foreign > 0 && l.digits+l.foreign >= 4
 		}
-		if mask := b.mask; mask|l.mask != 0 && !l.onlyWords {
-			row := mask & (mask<<1 | l.mask>>63) & (mask<<2 | l.mask>>62)
-			apart := mask & (mask<<2 | l.mask>>62) & (mask<<4 | l.mask>>60) &^ (mask<<1 | l.mask>>63)
-			if apart != 0 {
-				return true
-			}
-			two, two0 := mask&(mask<<1|l.mask>>63), l.mask&(l.mask<<1)
-			l.hidden = l.hidden || row|two&(two<<3|two0>>61) != 0
-			for ends := row &^ (mask >> 1); ends != 0; ends &= ends - 1 { // ABCPE****F shows no digit
-				if length(text, at+bits.TrailingZeros64(ends)) == len(panPlaces) {
-					return true
-				}
-			}
-		}
-		if b.at|l.at != 0 && !l.onlyWords {
-			near, near0 := letter|b.digit|b.mask, l.other|l.digit|l.mask
-			if (b.at<<1|l.at>>63)&near&(near<<2|near0>>62) != 0 {
-				return true
-			}
-		}
-		row := b.exotic & (b.exotic<<3 | l.exotic>>61) & (b.exotic<<6 | l.exotic>>58)
-		beside := row&(b.letter<<7|l.letter>>57) | // ABCPE••••F
-			b.letter&(b.exotic<<3|l.exotic>>61)&(b.exotic<<6|l.exotic>>58)&(b.exotic<<9|l.exotic>>55)
-		if l.exotics += bits.OnesCount64(b.exotic); l.onlyWords {
-			// nothing but words below
-		} else if beside != 0 {
-			return true
-		} else if l.hidden && l.digits+l.exotics >= 2 || l.exotics > 0 && (l.digits >= 6 || l.exotics > 1 && l.digits+l.exotics >= 6) ||
-			l.foreign > 0 && l.digits+l.foreign >= 4 {
-			return true
-		}
-		begins := b.word &^ ((b.letter|b.digit)<<1 | (l.letter|l.digit)>>63) &^ (b.high & (b.high<<1 | l.other>>63))
-		for ; begins != 0; begins &= begins - 1 {
-			k := at + bits.TrailingZeros64(begins)
-			if k+2 < len(text) && !rules.begin[beginning(text, k)] && class[text[k+2]]&(cAlnum|cHigh) != 0 {
-				continue
-			}
-			if rules.anchored(text, k) {
-				return true
-			}
+		if b.word != 0 && !l.anchored {
+			l.anchored = l.anchors(b, text, at, rules)
 		}
 		l.digit, l.letter, l.other, l.mask, l.at, l.exotic = b.digit, b.letter, letter, b.mask, b.at, b.exotic
+	}
+}
+
+// numbers reports whether digits stand close enough for an identifier.
+func (l *look) numbers(b *block, text string, at int) bool {
+	l.digits += bits.OnesCount64(b.digit)
+	d, letter := b.digit, b.letter|b.high
+	// One letter between digits, or two, may stand for digits.
+	one := d & (b.letter<<1 | l.letter>>63)
+	pair := one & (b.letter<<2 | l.letter>>62) & (d<<3 | l.digit>>61)
+	one &= d<<2 | l.digit>>62
+	place, before := d|one>>1|pair>>1|pair>>2, l.place|one<<63|pair<<63|pair<<62
+	two, two0 := place&(place<<1|before>>63), before&(before<<1)
+	three, three0 := two&(place<<2|before>>62), two0&(before<<2)
+	four := three & (place<<3 | before>>61)
+	beside := four&(b.letter<<4|l.letter>>60)&(b.letter<<5|l.letter>>59) |
+		letter&(four<<1|l.run>>63)&(letter<<5|l.other>>59)&(letter<<6|l.other>>58)
+	single := d & (d<<2 | l.digit>>62)
+	spelled := single & (single<<2 | (l.digit&(l.digit<<2))>>62) & (d<<6 | l.digit>>58)
+	pairs := two & (two<<3 | two0>>61) & (two<<6 | two0>>58)
+	triples := three & (three<<4 | three0>>60 | three<<5 | three0>>59 | three<<6 | three0>>58)
+	l.four = l.four || four != 0
+	series := four & (b.letter<<5 | l.letter>>59) // DL 3 C 1234
+	filled := place&^d | before&^l.digit
+	if beside|spelled|pairs|triples != 0 || l.four && (l.digits >= 6 || filled != 0) || series != 0 && l.digits >= 5 {
+		return true
+	}
+	branch := d & (b.letter<<1 | l.letter>>63) & (b.letter<<2 | l.letter>>62) & (b.letter<<3 | l.letter>>61) & (b.letter<<4 | l.letter>>60)
+	for ; branch != 0; branch &= branch - 1 { // letters stand for digits, or a branch of a bank has letters
+		switch length(text, at+bits.TrailingZeros64(branch)) {
+		case len(panPlaces), len(ifscPlaces), len(gstinPlaces):
+			return true
+		}
+	}
+	l.place, l.run = place, four
+	return false
+}
+
+// hides reports whether places are hidden as a code hides them, and remembers
+// rows of hidden places.
+func (l *look) hides(b *block, text string, at int) bool {
+	mask := b.mask
+	row := mask & (mask<<1 | l.mask>>63) & (mask<<2 | l.mask>>62)
+	apart := mask & (mask<<2 | l.mask>>62) & (mask<<4 | l.mask>>60) &^ (mask<<1 | l.mask>>63)
+	if apart != 0 {
+		return true
+	}
+	two, two0 := mask&(mask<<1|l.mask>>63), l.mask&(l.mask<<1)
+	l.hidden = l.hidden || row|two&(two<<3|two0>>61) != 0
+	for ends := row &^ (mask >> 1); ends != 0; ends &= ends - 1 { // ABCPE****F shows no digit
+		if length(text, at+bits.TrailingZeros64(ends)) == len(panPlaces) {
+			return true
+		}
+	}
+	return false
+}
+
+// addresses reports whether an at sign stands between characters.
+func (l *look) addresses(b *block) bool {
+	near, near0 := b.letter|b.high|b.digit|b.mask, l.other|l.digit|l.mask
+	return (b.at<<1|l.at>>63)&near&(near<<2|near0>>62) != 0
+}
+
+// disguises reports whether exotic characters stand in a row beside a letter:
+// ABCPE••••F.
+func (l *look) disguises(b *block) bool {
+	l.exotics += bits.OnesCount64(b.exotic)
+	row := b.exotic & (b.exotic<<3 | l.exotic>>61) & (b.exotic<<6 | l.exotic>>58)
+	return row&(b.letter<<7|l.letter>>57)|
+		b.letter&(b.exotic<<3|l.exotic>>61)&(b.exotic<<6|l.exotic>>58)&(b.exotic<<9|l.exotic>>55) != 0
+}
+
+// anchors reports whether a signature's anchor word begins in the block.
+func (l *look) anchors(b *block, text string, at int, rules *Rules) bool {
+	begins := b.word &^ ((b.letter|b.digit)<<1 | (l.letter|l.digit)>>63) &^ (b.high & (b.high<<1 | l.other>>63))
+	for ; begins != 0; begins &= begins - 1 {
+		k := at + bits.TrailingZeros64(begins)
+		if k+2 < len(text) && !rules.begin[beginning(text, k)] && class[text[k+2]]&(cAlnum|cHigh) != 0 {
+			continue
+		}
+		if rules.anchored(text, k) {
+			return true
+		}
 	}
 	return false
 }

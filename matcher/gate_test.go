@@ -65,11 +65,12 @@ func FuzzGate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, before := range []int{0, 1, 31, 57, 62, 63, 64} {
 			whole := strings.Repeat(" ", before) + text
-			if m.worthALook(whole) {
+			l := m.look(whole)
+			if l.passed || l.anchored {
 				continue
 			}
 			w := &work{m: m}
-			r := w.find(whole, evidence.Channel)
+			r := w.find(whole, evidence.Channel, &l)
 			for _, x := range r.Matches {
 				if x.Kind != evidence.DateOfBirth || x.End-x.Start > 8 {
 					t.Fatalf("the gate drops %q for its %s at %d", whole, x.Kind, x.Start)
@@ -98,7 +99,8 @@ func TestGateOnACorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text := range strings.SplitSeq(string(data), "\x1e\n") {
-		if w := (&work{m: m}); !m.worthALook(text) && len(w.find(text, evidence.Channel).Matches) > 0 {
+		l := m.look(text)
+		if w := (&work{m: m}); !l.passed && !l.anchored && len(w.find(text, evidence.Channel, &l).Matches) > 0 {
 			t.Errorf("dropped: %q", text)
 		}
 	}

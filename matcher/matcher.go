@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"math/bits"
 	"strings"
 	"sync"
 
@@ -75,12 +76,13 @@ func (m *Matcher) isOtherPrefix(letters string) bool {
 
 // Find returns what text holds. Offsets are bytes into text.
 func (m *Matcher) Find(text string, kind evidence.SourceKind) evidence.Result {
-	if !m.worthALook(text) && !m.mayHoldAdded(text) {
+	l := m.look(text)
+	if !l.passed && !l.anchored && !m.mayHoldAdded(text) {
 		return evidence.Result{}
 	}
 	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
 	defer m.pool.Put(w)
-	return w.find(text, kind)
+	return w.find(text, kind, &l)
 }
 
 // mayHoldAdded reports whether a text that the gate turns away may hold a kind
@@ -108,6 +110,9 @@ type work struct {
 
 	joined [maxSpelled]byte // a run of single characters without what parts them
 	inner  []cand           // found in joined
+
+	spots   [chunk]uint64 // where candidates may be, a bit each, from spotsAt on
+	spotsAt int
 }
 
 // keep adds a candidate unless a longer one covers it.
@@ -125,12 +130,16 @@ func (w *work) keep(c cand) {
 	w.cands = append(w.cands, c)
 }
 
-func (w *work) find(text string, kind evidence.SourceKind) evidence.Result {
+// find returns what text holds, of which the gate saw l.
+func (w *work) find(text string, kind evidence.SourceKind, l *look) evidence.Result {
 	w.text = text
 	w.cands, w.items = w.cands[:0], w.items[:0]
-	w.s = w.fold.fold(text)
+	if w.s, w.fold.jumps = text, w.fold.jumps[:0]; l.high != 0 {
+		w.s = w.fold.fold(text)
+	}
+	w.spotsAt = -1
 	w.candidates()
-	words := w.m.hasAnchor(text) && w.m.rules.wordsIn(w.s, &w.words)
+	words := l.anchored && w.m.rules.wordsIn(w.s, &w.words)
 	if !words {
 		w.words.hits = w.words.hits[:0]
 	}
@@ -155,15 +164,47 @@ func (w *work) find(text string, kind evidence.SourceKind) evidence.Result {
 	return w.result(kind)
 }
 
+// spot returns the next offset from i on where a candidate may be seen: of a
+// digit, a mask glyph or an at sign, or of what the gate takes for hidden places.
+func (w *work) spot(i int) int {
+	s := w.s
+	for i < len(s) {
+		at := i &^ (64*chunk - 1)
+		if at != w.spotsAt {
+			var out [chunk]block
+			for k := at; k < min(at+64*chunk, len(s)); {
+				n := w.m.blocks(s[k:], &out)
+				for j := range n {
+					if to := (k-at)/64 + j; to < chunk {
+						w.spots[to] = out[j].digit | out[j].mask | out[j].at
+					}
+				}
+				k += 64 * n
+			}
+			w.spotsAt = at
+		}
+		end := min(at+64*chunk, len(s))
+		for i < end {
+			if spots := w.spots[(i-at)/64] >> (i & 63); spots != 0 {
+				return i + bits.TrailingZeros64(spots)
+			}
+			i = i&^63 + 64
+		}
+	}
+	return len(s)
+}
+
 // candidates visits every token with a digit, a mask glyph or an at sign. Whatever
 // a test says it used, the next one begins further on: a hostile text must not
 // hold us.
 func (w *work) candidates() {
 	s := w.s
 	for i := 0; i < len(s); {
+		if i = w.spot(i); i == len(s) {
+			break
+		}
 		k, next := class[s[i]], i+1
 		switch {
-		case k&(cDigit|cMask) == 0 && s[i] != '@':
 		case k&(cDigit|cMask) != 0 && i+2 < len(s) && class[s[i+1]]&cJoin != 0 && class[s[i+2]]&cToken != 0 && w.isSpelled(w.spelledFrom(i)):
 			next = w.spelled(w.spelledFrom(i))
 		case k&cDigit != 0 || k&cMask != 0 && i+1 < len(s) && class[s[i+1]]&(cMask|cDigit) != 0:
