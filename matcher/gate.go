@@ -252,9 +252,13 @@ func (l *look) numbers(b *block, text string, at int) bool {
 	if beside|spelled|pairs|triples != 0 || l.four && (l.digits >= 6 || filled != 0) || series != 0 && l.digits >= 5 {
 		return true
 	}
-	branch := d & (b.letter<<1 | l.letter>>63) & (b.letter<<2 | l.letter>>62) & (b.letter<<3 | l.letter>>61) & (b.letter<<4 | l.letter>>60)
+	branch := d & (letter<<1 | l.other>>63) & (letter<<2 | l.other>>62) & (letter<<3 | l.other>>61) & (letter<<4 | l.other>>60)
 	for ; branch != 0; branch &= branch - 1 { // letters stand for digits, or a branch of a bank has letters
-		switch length(text, at+bits.TrailingZeros64(branch)) {
+		k := at + bits.TrailingZeros64(branch)
+		if looksAlike(text[:k]) {
+			return true
+		}
+		switch length(text, k) {
 		case len(panPlaces), len(ifscPlaces), len(gstinPlaces):
 			return true
 		}
@@ -333,6 +337,19 @@ func (l *look) exact(may uint64, text string, at int) uint64 {
 		is |= 1 << bit
 	}
 	return is
+}
+
+// looksAlike reports whether one of the last four characters of text looks like a
+// letter of ASCII and is none.
+func looksAlike(text string) bool {
+	for range 4 {
+		r, n := utf8.DecodeLastRuneInString(text)
+		if r >= utf8.RuneSelf && homoglyph(r) != 0 {
+			return true
+		}
+		text = text[:len(text)-n]
+	}
+	return false
 }
 
 // length returns how many bytes the token around at has, 16 for more than 15.
