@@ -252,6 +252,11 @@ func (l *look) numbers(b *block, text string, at int) bool {
 	if beside|spelled|pairs|triples != 0 || l.four && (l.digits >= 6 || filled != 0) || series != 0 && l.digits >= 5 {
 		return true
 	}
+	for ends := b.letter & (four<<1 | l.run>>63); ends != 0; ends &= ends - 1 { // 1100OO
+		if digitFor(text[at+bits.TrailingZeros64(ends)]) != 0 {
+			return true
+		}
+	}
 	branch := d & (letter<<1 | l.other>>63) & (letter<<2 | l.other>>62) & (letter<<3 | l.other>>61) & (letter<<4 | l.other>>60)
 	for ; branch != 0; branch &= branch - 1 { // letters stand for digits, or a branch of a bank has letters
 		k := at + bits.TrailingZeros64(branch)

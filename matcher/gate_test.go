@@ -105,3 +105,24 @@ func TestGateOnACorpus(t *testing.T) {
 		}
 	}
 }
+
+// FuzzFold: every byte of a folded text has its place in the original, in order,
+// and plain bytes stay as they are.
+func FuzzFold(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		var folder folder
+		folded := folder.fold(text)
+		last := 0
+		for i := range len(folded) {
+			from, to := original(folder.jumps, i, i+1)
+			if from < last || from >= to || to > len(text) {
+				t.Fatalf("byte %d of %q is said to be %d to %d of %q, after %d", i, folded, from, to, text, last)
+			}
+			if to == from+1 && text[from] != folded[i] && text[from] < 0x80 {
+				t.Fatalf("%q became %q: %q at %d is %q", text, folded, text[from], from, folded[i])
+			}
+			last = from
+		}
+	})
+}
