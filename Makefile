@@ -7,6 +7,7 @@ COMMIT   := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS  := -X main.version=$(VERSION)+$(COMMIT)
 BIN      := bin/prahari
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+# A time, or a number of runs: 5000x.
 FUZZTIME ?= 30s
 
 .PHONY: bench-matcher all build test demo lint fmt fuzz bench golden interop clean
@@ -22,7 +23,7 @@ test: ## pass the tests
 	$(GO) vet ./...
 	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v -e /scanner -e /store -e /fixtures)
 	$(GO) test -race -shuffle=on $(CONCURRENT)
-	$(MAKE) fuzz FUZZTIME=2s
+	$(MAKE) fuzz FUZZTIME=5000x
 	@command -v python3 >/dev/null || echo "SKIPPED: no python3 on this machine, so its mail parser did not read the drafts"
 	@[ -n "$$CORPUS" ] || echo "SKIPPED: the tests on a labelled corpus, for CORPUS names none; make bench-matcher runs them"
 
