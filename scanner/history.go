@@ -29,18 +29,22 @@ type watched struct {
 	// Live messages say that all before them were seen only while synced: the
 	// history was read up to top, and no update was lost since.
 	synced bool
-	losses int   // how often updates were lost
-	top    int64 // the newest message id known to be seen without a hole
+	losses int    // how often updates were lost
+	reason string // why updates were lost since the history was last read
+	top    int64  // the newest message id known to be seen without a hole
 
 	seen map[int]uint64 // of a polled source: what its newest messages looked like
 }
 
-// lose notes that updates were lost, and has the history read again.
-func (w *watched) lose() (top int64) {
+// lose notes that updates were lost, and why, and has the history read again:
+// what it shows to be missing is a gap of that reason. It returns the newest
+// message id that was seen without a hole before.
+func (w *watched) lose(reason string) (top int64) {
 	w.mu.Lock()
 	top = w.top
 	w.synced = false
 	w.losses++
+	w.reason = reason
 	w.mu.Unlock()
 	w.nudge()
 	return top
@@ -103,7 +107,7 @@ func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit i
 // it, live messages continue the range, unless updates were lost meanwhile.
 func (r *run) catchUp(ctx context.Context, w *watched) error {
 	w.mu.Lock()
-	losses := w.losses
+	losses, reason := w.losses, w.reason
 	w.mu.Unlock()
 	newest, err := r.page(ctx, w, 0, 0, 1)
 	if err != nil {
@@ -121,6 +125,17 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 		return err
 	}
 	missing := evidence.Missing(evidence.Range{Lo: 1, Hi: top}, covered)
+	if reason != "" && len(missing) > 0 {
+		now := time.Now()
+		err := r.record.add(func(b *evidence.Batch) {
+			for _, m := range missing {
+				b.Gaps = append(b.Gaps, evidence.Gap{SourceID: w.ID, Range: m, Reason: reason, At: now})
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
 	var done, total int64
 	for _, m := range missing {
 		total += m.Hi - m.Lo + 1
@@ -138,7 +153,7 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	}
 	w.mu.Lock()
 	if w.losses == losses {
-		w.synced, w.top = true, max(w.top, top)
+		w.synced, w.top, w.reason = true, max(w.top, top), ""
 	} else {
 		defer w.nudge()
 	}

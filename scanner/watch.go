@@ -115,7 +115,12 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		Handler: telegram.UpdateHandlerFunc(r.handle), Storage: r.record, AccessHasher: r.record,
 		OnChannelTooLong: func(id int64) {
 			if w := r.channel(id); w != nil {
-				w.lose()
+				w.lose("Telegram said that too much happened to tell it by updates; messages were read from history, edits and deletions before it were not seen")
+			}
+		},
+		OnLoadChannelStateFailed: func(id int64) {
+			if w := r.channel(id); w != nil {
+				w.lose("the place in the channel's updates was not known any more; messages were read from history, edits and deletions before it were not seen")
 			}
 		},
 		OnChannelInaccessible: func(id int64) {
@@ -249,7 +254,7 @@ func (r *run) channel(id int64) *watched {
 func (r *run) loseDialogs() {
 	for _, w := range r.sources {
 		if w.Access == evidence.BotDialog {
-			w.lose()
+			w.lose("Telegram's difference of the account's dialogs was too long to be told; messages were read from history, edits and deletions before it were not seen")
 		}
 	}
 }
@@ -363,8 +368,7 @@ func (r *run) deleted(w *watched, ids []int) error {
 // differences stands between the manager and Telegram's differences. The manager
 // hands edits and deletions of a difference to another goroutine and may save
 // the new state before they are handled; here they are recorded before it sees
-// them. Of a difference too long to be told, the range that is missed is known
-// only here.
+// them.
 type differences struct {
 	*tg.Client
 	run *run
@@ -404,10 +408,9 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 		if w == nil || !ok {
 			break
 		}
-		gap := evidence.Gap{
-			SourceID: w.ID, Range: evidence.Range{Lo: w.lose() + 1, Hi: int64(dialog.TopMessage)}, At: time.Now(),
-			Reason: "Telegram's difference was too long to be told; messages were read from history, edits and deletions before it were not seen",
-		}
+		// The history may be read already, so what was missed is told here.
+		const reason = "Telegram's difference was too long to be told; messages were read from history, edits and deletions before it were not seen"
+		gap := evidence.Gap{SourceID: w.ID, Range: evidence.Range{Lo: w.lose("") + 1, Hi: int64(dialog.TopMessage)}, At: time.Now(), Reason: reason}
 		if gap.Lo <= gap.Hi {
 			err = d.run.record.add(func(b *evidence.Batch) { b.Gaps = append(b.Gaps, gap) })
 		}

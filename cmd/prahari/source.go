@@ -179,20 +179,23 @@ func newSourceList(e env) *cobra.Command {
 
 // coverageView is what was seen of one source.
 type coverageView struct {
-	Source string    `json:"source"`
-	Name   string    `json:"name"`
-	Lo     int64     `json:"lo"`
-	Hi     int64     `json:"hi"`
-	State  string    `json:"state"` // "observed" or "missing"
-	How    string    `json:"how"`
-	Since  time.Time `json:"at,omitzero"`
+	Source  string    `json:"source"`
+	Name    string    `json:"name"`
+	Lo      int64     `json:"lo"`
+	Hi      int64     `json:"hi"`
+	State   string    `json:"state"` // "observed", "missing", or "gap": missed when it was posted, read since
+	How     string    `json:"how"`
+	Account string    `json:"account,omitempty"`
+	Since   time.Time `json:"at,omitzero"`
 }
 
 func newSourceCoverage(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "coverage [SOURCE]", Short: "Show which message ids were seen, and which are missing",
 		Long: `Show, per source, the ranges of message ids in which every message that existed was
-seen, how, and the gaps between them. The next 'prahari watch' reads what is missing.`,
+seen, how (live, backfill, poll), by which account and when; what is missing between them,
+and why; and the gaps: what was missed when it was posted and was read later, so that edits
+and deletions in between are not known. The next 'prahari watch' reads what is missing.`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return e.coverage(cmd.Context(), args) },
 	}
@@ -228,6 +231,7 @@ func (e env) coverage(ctx context.Context, args []string) (err error) {
 		column[coverageView]{"messages", func(v coverageView) string { return fmt.Sprintf("%d to %d", v.Lo, v.Hi) }, 0},
 		column[coverageView]{"state", func(v coverageView) string { return v.State }, 0},
 		column[coverageView]{"how", func(v coverageView) string { return v.How }, 0},
+		column[coverageView]{"account", func(v coverageView) string { return v.Account }, 0},
 		column[coverageView]{"at", func(v coverageView) string { return stamp(v.Since) }, 0},
 	)
 }
@@ -245,19 +249,28 @@ func (w *workspace) coverage(ctx context.Context, s evidence.Source) ([]coverage
 	var views []coverageView
 	var ranges []evidence.Range
 	top := int64(0)
+	for _, g := range gaps {
+		top = max(top, g.Hi)
+	}
+	open := map[evidence.Gap]bool{}
 	for _, o := range observed {
 		ranges = append(ranges, o.Range)
 		top = max(top, o.Hi)
-		views = append(views, coverageView{s.ID, sourceName(s), o.Lo, o.Hi, "observed", string(o.How), o.At})
+		views = append(views, coverageView{s.ID, sourceName(s), o.Lo, o.Hi, "observed", string(o.How), o.Account, o.At})
 	}
 	for _, r := range evidence.Missing(evidence.Range{Lo: 1, Hi: top}, evidence.Merge(ranges)) {
-		why := "not read yet"
+		why, since := "not read yet", time.Time{}
 		for _, g := range gaps {
 			if g.Lo <= r.Hi && g.Hi >= r.Lo {
-				why = g.Reason
+				why, since, open[g] = g.Reason, g.At, true
 			}
 		}
-		views = append(views, coverageView{s.ID, sourceName(s), r.Lo, r.Hi, "missing", why, time.Time{}})
+		views = append(views, coverageView{s.ID, sourceName(s), r.Lo, r.Hi, "missing", why, "", since})
+	}
+	for _, g := range gaps {
+		if !open[g] {
+			views = append(views, coverageView{s.ID, sourceName(s), g.Lo, g.Hi, "gap", g.Reason, "", g.At})
+		}
 	}
 	return views, nil
 }
