@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -33,7 +34,9 @@ type watched struct {
 	reason string // why updates were lost since the history was last read
 	top    int64  // the newest message id known to be seen without a hole
 
-	seen map[int]uint64 // of a polled source: what its newest messages looked like
+	// Of a source that is polled:
+	seen  map[int]uint64 // what its newest messages looked like
+	pause time.Duration  // before the next look
 }
 
 // lose notes that updates were lost, and why, and has the history read again:
@@ -232,8 +235,12 @@ func (r *run) examine(m evidence.Message) (evidence.Evidence, bool, error) {
 // for edits of recent ones.
 func (r *run) look(ctx context.Context, w *watched) error {
 	p, err := r.page(ctx, w, 0, 0, pageSize)
-	if err != nil || len(p.messages) == 0 {
+	if err != nil {
 		return err
+	}
+	w.pause = pause(dates(p.messages), time.Now(), r.scanner.config.PollInterval, r.scanner.config.MaxPollInterval)
+	if len(p.messages) == 0 {
+		return nil
 	}
 	newest, oldest := int64(p.messages[0].GetID()), int64(p.messages[len(p.messages)-1].GetID())
 	fresh := p
@@ -286,19 +293,20 @@ func (r *run) follow(ctx context.Context, w *watched, caughtUp func(), once bool
 	if err == nil {
 		r.scanner.events.send(Event{Kind: CaughtUp, Source: w.Source})
 	}
-	every := joinedInterval
-	if w.Access == evidence.Public {
-		every = r.scanner.config.PollInterval
-	}
 	for err == nil && !once {
-		again := r.catchUp
+		again, every := r.catchUp, joinedInterval
+		if w.Access == evidence.Public {
+			every = jitter(max(w.pause, r.scanner.config.PollInterval))
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-w.behind:
 		case <-time.After(every):
 			if w.Access == evidence.Public {
-				again = r.look
+				if again = r.look; r.polls.Wait(ctx) != nil {
+					return context.Cause(ctx)
+				}
 			}
 		}
 		err = r.withSlot(ctx, func() error { return again(ctx, w) })
@@ -311,6 +319,22 @@ func (r *run) follow(ctx context.Context, w *watched, caughtUp func(), once bool
 		return fmt.Errorf("reading %s: %w", w.ID, err)
 	}
 	return nil
+}
+
+// dates returns when the messages were posted.
+func dates(messages []tg.MessageClass) []time.Time {
+	var all []time.Time
+	for _, class := range messages {
+		if m, ok := class.AsNotEmpty(); ok {
+			all = append(all, time.Unix(int64(m.GetDate()), 0))
+		}
+	}
+	return all
+}
+
+// jitter keeps sources with one rhythm from being looked at all at once.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
 }
 
 // withSlot keeps the number of histories read at once small.

@@ -104,9 +104,11 @@ type Config struct {
 	Log         *slog.Logger
 	AppVersion  string
 
-	MaxFloodWait   time.Duration // longer waits end the work; 0: 10 minutes
-	PollInterval   time.Duration // between looks at sources read without joining; 0: 1 minute
-	ConnectTimeout time.Duration // for the first answer; 0: 30 seconds
+	MaxFloodWait    time.Duration // longer waits end the work; 0: 10 minutes
+	PollInterval    time.Duration // least time between looks at a source read without joining; 0: 1 minute
+	MaxPollInterval time.Duration // the most, for one that is silent; 0: 6 hours
+	PollsPerMinute  int           // looks of the account at all such sources; 0: 30
+	ConnectTimeout  time.Duration // for the first answer; 0: 30 seconds
 }
 
 // An EventKind says what an Event tells.
@@ -158,6 +160,13 @@ func New(c Config) (*Scanner, error) {
 	}
 	if c.PollInterval <= 0 {
 		c.PollInterval = time.Minute
+	}
+	if c.MaxPollInterval <= 0 {
+		c.MaxPollInterval = 6 * time.Hour
+	}
+	c.MaxPollInterval = max(c.MaxPollInterval, c.PollInterval)
+	if c.PollsPerMinute <= 0 {
+		c.PollsPerMinute = 30
 	}
 	if c.ConnectTimeout <= 0 {
 		c.ConnectTimeout = 30 * time.Second

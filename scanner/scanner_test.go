@@ -190,7 +190,7 @@ func (b *bench) config() scanner.Config {
 	c := scanner.Config{
 		Account: "main", APIID: 1, APIHash: "hash", SessionPath: filepath.Join(b.dir, "main.json"), DC: 1,
 		PublicKeys: [][]byte{b.dc.PublicKeyPEM()}, Keeper: b.db, Finder: finder, Maker: b.maker, Events: b.note,
-		PollInterval: 50 * time.Millisecond,
+		PollInterval: 50 * time.Millisecond, MaxPollInterval: 50 * time.Millisecond, PollsPerMinute: 6000,
 	}
 	for _, dc := range b.dc.DCs() {
 		c.Servers = append(c.Servers, scanner.Server{DC: dc.ID, Address: dc.Addr})
@@ -573,6 +573,26 @@ func TestWatchPollsWhatItDidNotJoin(t *testing.T) {
 	b.until("coverage", func() bool { return b.covered(leaks) })
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestPollsKeepToTheAccountsBudget(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	leaks, news := b.add("@leaks", false), b.add("@news", false)
+	s := b.scanner(func(c *scanner.Config) {
+		c.PollInterval, c.MaxPollInterval, c.PollsPerMinute = time.Millisecond, time.Millisecond, 120
+	})
+	stop := b.watch(s, leaks, news)
+	b.wait(scanner.Watching, 1)
+	before := s.Calls()["messages.getHistory"]
+	time.Sleep(2 * time.Second)
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	// Two a second, and a burst of three.
+	if n := s.Calls()["messages.getHistory"] - before; n < 3 || n > 9 {
+		t.Errorf("%d looks in two seconds", n)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/gotd/td/telegram/updates"
 	"github.com/gotd/td/tg"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"prahari/evidence"
 )
@@ -33,6 +34,7 @@ type run struct {
 	seed    maphash.Seed
 	record  *recorder
 	slots   chan struct{}
+	polls   *rate.Limiter
 	sources map[string]*watched // by id
 	started chan struct{}       // closed when updates come in order
 }
@@ -50,6 +52,7 @@ func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
 	r := &run{
 		scanner: s, seed: maphash.MakeSeed(), slots: make(chan struct{}, historiesAtOnce),
 		sources: map[string]*watched{}, started: make(chan struct{}),
+		polls: rate.NewLimiter(rate.Limit(float64(s.config.PollsPerMinute)/60), historiesAtOnce),
 	}
 	var err error
 	for _, source := range o.Sources {

@@ -59,6 +59,7 @@ func (w *workspace) client(account string, maker *evidence.Maker, finder scanner
 		Account: account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
 		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: events, Log: w.env.log(), AppVersion: version,
 		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),
+		MaxPollInterval: time.Duration(w.config.Watch.MaxPollInterval), PollsPerMinute: w.config.Watch.PollsPerMinute,
 	}
 	for _, s := range t.Servers {
 		c.Servers = append(c.Servers, scanner.Server{DC: s.DC, Address: s.Address})

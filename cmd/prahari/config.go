@@ -48,8 +48,10 @@ type server struct {
 }
 
 type watchConfig struct {
-	PollInterval duration `yaml:"poll_interval,omitempty"`  // of sources that are read without joining
-	MaxFloodWait duration `yaml:"max_flood_wait,omitempty"` // longer waits end the run with exit code 6
+	PollInterval    duration `yaml:"poll_interval,omitempty"`     // the least, of sources that are read without joining
+	MaxPollInterval duration `yaml:"max_poll_interval,omitempty"` // the most, of those that are silent
+	PollsPerMinute  int      `yaml:"polls_per_minute,omitempty"`  // of one account
+	MaxFloodWait    duration `yaml:"max_flood_wait,omitempty"`    // longer waits end the run with exit code 6
 }
 
 // duration reads "30s" and "5m".
