@@ -33,9 +33,6 @@ type eventSink struct {
 }
 
 func (e *eventSink) send(event Event) {
-	if e.to == nil {
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.to(event)

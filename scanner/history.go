@@ -199,6 +199,7 @@ func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) (ev
 
 // take makes evidence of a page and queues it together with what it covers.
 func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Range) error {
+	r.scanner.meter.count(func(s *Stats) { s.Messages[origin] += int64(len(p.messages)) })
 	var found []evidence.Evidence
 	for _, class := range p.messages {
 		if m, ok := convert(w.Source, class, origin, p.request, time.Now()); ok {

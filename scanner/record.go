@@ -71,6 +71,13 @@ func (r *recorder) add(change func(*evidence.Batch)) error {
 	return nil
 }
 
+// waiting returns how many pieces of evidence wait for the disk.
+func (r *recorder) waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending.Evidence)
+}
+
 // fail stops the recording: nothing queued from now on is committed.
 func (r *recorder) fail(err error) {
 	r.mu.Lock()

@@ -145,6 +145,7 @@ type Scanner struct {
 	keys   []telegram.PublicKey
 	guard  *guard
 	events eventSink
+	meter  meter
 }
 
 // New checks the configuration. It does no I/O.
@@ -181,7 +182,13 @@ func New(c Config) (*Scanner, error) {
 			s.keys = append(s.keys, telegram.PublicKey{RSA: k})
 		}
 	}
-	s.events.to = c.Events
+	s.meter.stats = Stats{Since: time.Now(), Messages: map[evidence.Origin]int64{}, FloodWaits: map[string]int64{}}
+	s.events.to = func(e Event) {
+		s.meter.event(e)
+		if c.Events != nil {
+			c.Events(e)
+		}
+	}
 	s.guard = newGuard(c.MaxFloodWait, s.events.send)
 	return s, nil
 }

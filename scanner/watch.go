@@ -75,6 +75,9 @@ func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
 	if r.record, err = newRecorder(ctx, s.config.Keeper, s.config.Account, s.config.Maker.Operator, r.recorded); err != nil {
 		return err
 	}
+	s.meter.mu.Lock()
+	s.meter.stats.Sources, s.meter.queue = len(r.sources), r.record.waiting
+	s.meter.mu.Unlock()
 	recording := make(chan error, 1)
 	go func() { recording <- r.record.run(ctx) }()
 	err = r.online(ctx, o)
@@ -341,6 +344,12 @@ func (r *run) pushed(class tg.MessageClass, edit bool) error {
 	}
 	var found []evidence.Evidence
 	if m, ok := convert(w.Source, class, evidence.Live, livePush, time.Now()); ok {
+		r.scanner.meter.count(func(s *Stats) {
+			s.Messages[evidence.Live]++
+			if !edit {
+				s.Lag = max(m.CapturedAt.Sub(m.Date), 0)
+			}
+		})
 		e, ok, err := r.examine(m)
 		if err != nil {
 			return err

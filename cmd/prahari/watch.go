@@ -17,6 +17,7 @@ type watchOptions struct {
 	account      string
 	lasts        time.Duration
 	backfillOnly bool
+	metrics      string
 }
 
 func newWatch(e env) *cobra.Command {
@@ -29,13 +30,14 @@ or a kill, the same command loses nothing and records nothing twice.
 Findings go to stdout as they are recorded (with --json one object a line), progress to
 stderr. When Telegram asks to wait, prahari waits; past watch.max_flood_wait of
 prahari.yaml it stops with exit code 6.`,
-		Example: examples("prahari watch", "prahari watch --backfill-only", "prahari watch --for 1h --json > findings.ndjson"),
+		Example: examples("prahari watch", "prahari watch --backfill-only", "prahari watch --for 1h --json > findings.ndjson", "prahari watch --metrics 127.0.0.1:9464"),
 		Args:    usageArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return e.watch(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.account, "account", defaultAccount, "the account to read through")
 	f.DurationVar(&o.lasts, "for", 0, "stop after this time, such as 1h")
+	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics at this address, such as 127.0.0.1:9464")
 	f.BoolVar(&o.backfillOnly, "backfill-only", false, "stop when the history is read")
 	return cmd
 }
@@ -78,6 +80,20 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 		running, stop = context.WithTimeout(ctx, o.lasts)
 		defer stop()
 	}
+	if o.metrics != "" {
+		stop, err := e.serveMetrics(ctx, o.metrics, client)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	reporting, stopReporting := context.WithCancel(ctx)
+	reported := make(chan error, 1)
+	go func() { reported <- w.keepStatus(reporting, client) }()
+	defer func() {
+		stopReporting()
+		err = errors.Join(err, <-reported)
+	}()
 	err = client.Run(running, scanner.RunOptions{Sources: sources, BackfillOnly: o.backfillOnly})
 	if o.lasts > 0 && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		err = nil // the time that --for gave is up
