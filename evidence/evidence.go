@@ -23,6 +23,7 @@ type Evidence struct {
 	Origin     Origin
 	Masked     string
 	Findings   []Kept // none where an edit removed what was found
+	Leads      []Lead // to candidates; not sealed, not part of a bundle
 	Collection Collection
 	Sealed     []byte // age file
 	Commitment string // SHA-256 of the nonce-hidden container inside, hex

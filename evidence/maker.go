@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,9 @@ func (k *Maker) Make(m Message, r Result, account string, userID int64, clock Cl
 		kept.Plausibility = k.Weigh(m.Text.Reveal(), r)
 		e.Findings = append(e.Findings, kept)
 	}
+	if len(e.Findings) > 0 {
+		e.Leads = leads(m, e)
+	}
 	files, err := k.files(m, e)
 	if err != nil {
 		return Evidence{}, fmt.Errorf("message %d of %s: %w", m.ID, m.Source.ID, err)
@@ -56,6 +60,18 @@ func (k *Maker) Make(m Message, r Result, account string, userID int64, clock Cl
 	}
 	e.Sealed, e.SealedSHA, e.SealedSize, e.Commitment = sealed.Data, sealed.SHA256, int64(len(sealed.Data)), sealed.Commitment
 	return e, nil
+}
+
+// leads says where a message with findings leads to.
+func leads(m Message, e Evidence) []Lead {
+	all := Leads(m.Text.Reveal())
+	if name := strings.ToLower(m.Forward); name != "" && CandidateName(name) {
+		all = append(all, Lead{Name: name, How: ByForward})
+	}
+	for i := range all {
+		all[i].SourceID, all[i].MessageID, all[i].At = e.Source.ID, e.MessageID, e.CapturedAt
+	}
+	return all
 }
 
 // files lists what goes under the seal: the raw bytes and the full record.

@@ -77,6 +77,7 @@ type Message struct {
 	Raw        func() ([]Raw, error) // the bytes to seal; called only for evidence
 	Media      []Media
 	Context    Context
+	Forward    string // username of the channel that it was forwarded from, "" where Telegram does not say
 }
 
 // A Raw is one file of the sealed container. It prints as its name.

@@ -96,10 +96,13 @@ func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit i
 	switch a := answer.(type) {
 	case *tg.MessagesChannelMessages:
 		p.messages, p.pts = a.Messages, a.Pts
+		r.names.learn(a.Chats)
 	case *tg.MessagesMessages:
 		p.messages = a.Messages
+		r.names.learn(a.Chats)
 	case *tg.MessagesMessagesSlice:
 		p.messages = a.Messages
+		r.names.learn(a.Chats)
 	default:
 		return page{}, fmt.Errorf("messages.getHistory answered %T, which this build does not know", answer)
 	}
@@ -222,6 +225,7 @@ func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Ran
 // that no longer does: the keeper drops that where it never did.
 func (r *run) examine(m evidence.Message) (evidence.Evidence, bool, error) {
 	result := r.scanner.config.Finder.Find(m.Text.Reveal(), m.Source.Kind)
+	m.Forward = r.names.of(m.Context.ForwardFrom)
 	if len(result.Findings) == 0 && (m.EditedAt.IsZero() || m.Origin == evidence.Backfill) {
 		return evidence.Evidence{}, false, nil
 	}

@@ -36,7 +36,8 @@ type run struct {
 	slots   chan struct{}
 	polls   *rate.Limiter
 	sources map[string]*watched // by id
-	started chan struct{}       // closed when updates come in order
+	names   names
+	started chan struct{} // closed when updates come in order
 }
 
 // historiesAtOnce bounds the histories that are read side by side.
@@ -294,8 +295,10 @@ func (r *run) handle(_ context.Context, class tg.UpdatesClass) error {
 	switch u := class.(type) {
 	case *tg.Updates:
 		list = u.Updates
+		r.names.learn(u.Chats)
 	case *tg.UpdatesCombined:
 		list = u.Updates
+		r.names.learn(u.Chats)
 	case *tg.UpdateShort:
 		list = []tg.UpdateClass{u.Update}
 	}

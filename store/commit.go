@@ -23,6 +23,9 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
 				return fmt.Errorf("evidence %s: %w", e.ID, err)
 			}
 			if fresh {
+				if err := insertLeads(ctx, tx, e.Leads); err != nil {
+					return err
+				}
 				log = append(log,
 					evidence.Entry{Action: "collect", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.Commitment},
 					evidence.Entry{Action: "seal", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.SealedSHA})
