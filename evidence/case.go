@@ -1,6 +1,9 @@
 package evidence
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Case gathers the findings about one abuser.
 type Case struct {
@@ -33,4 +36,28 @@ type Authorisation struct {
 	GivenBy string
 	Reason  string
 	At      time.Time
+
+	// Of one that a second person has to approve:
+	Canary     string // the one canary that may be sent
+	AddedBy    string // "" for joining, which takes one person
+	ExpiresAt  time.Time
+	ApprovedBy string
+	ApprovedAt time.Time
+	RevokedBy  string
+	RevokedAt  time.Time
+}
+
+// Holds reports why an authorisation does not hold now; nil: it does.
+func (a Authorisation) Holds(now time.Time) error {
+	switch {
+	case !a.RevokedAt.IsZero():
+		return fmt.Errorf("authorisation %s was revoked on %s by %s", a.ID, a.RevokedAt.UTC().Format(time.DateOnly), a.RevokedBy)
+	case a.ApprovedAt.IsZero():
+		return fmt.Errorf("authorisation %s waits for a second person: 'prahari authorisation approve %s --operator NAME'", a.ID, a.ID)
+	case a.ApprovedBy == a.AddedBy:
+		return fmt.Errorf("authorisation %s was added and approved by one person", a.ID)
+	case !now.Before(a.ExpiresAt):
+		return fmt.Errorf("authorisation %s expired on %s", a.ID, a.ExpiresAt.UTC().Format(time.DateOnly))
+	}
+	return nil
 }

@@ -57,9 +57,16 @@ func newGuard(maxWait time.Duration, events func(Event)) *guard {
 
 type authorisedKey struct{}
 
-// authorised lets one method through for one source.
-func authorised(ctx context.Context, a evidence.Authorisation) context.Context {
-	return context.WithValue(ctx, authorisedKey{}, a)
+// An exception lets one call through: its method, its source, and its text.
+type exception struct {
+	evidence.Authorisation
+	text evidence.Text
+}
+
+// authorised lets one method through for one source, and of messages only the
+// one with this text.
+func authorised(ctx context.Context, a evidence.Authorisation, text evidence.Text) context.Context {
+	return context.WithValue(ctx, authorisedKey{}, exception{a, text})
 }
 
 // allowed reports whether a call may be made, and whether it may be repeated.
@@ -70,16 +77,19 @@ func allowed(ctx context.Context, method string, call bin.Encoder) (ok, repeatab
 	case slices.Contains(signIns, method):
 		return true, false
 	}
-	a, named := ctx.Value(authorisedKey{}).(evidence.Authorisation)
+	a, named := ctx.Value(authorisedKey{}).(exception)
 	if !named || a.ID == "" || a.Method != method {
 		return false, false
 	}
-	join, ok := call.(*tg.ChannelsJoinChannelRequest)
-	if !ok {
-		return false, false
+	switch c := call.(type) {
+	case *tg.ChannelsJoinChannelRequest:
+		channel, ok := c.Channel.(*tg.InputChannel)
+		return ok && slices.Contains([]string{sourceID(evidence.Channel, channel.ChannelID), sourceID(evidence.Group, channel.ChannelID)}, a.Source), false
+	case *tg.MessagesSendMessageRequest:
+		peer, ok := c.Peer.(*tg.InputPeerUser)
+		return ok && sourceID(evidence.Bot, peer.UserID) == a.Source && a.text != "" && c.Message == a.text.Reveal(), false
 	}
-	channel, ok := join.Channel.(*tg.InputChannel)
-	return ok && slices.Contains([]string{sourceID(evidence.Channel, channel.ChannelID), sourceID(evidence.Group, channel.ChannelID)}, a.Source), false
+	return false, false
 }
 
 // Handle implements telegram.Middleware.

@@ -148,7 +148,7 @@ func (s *Scanner) Join(ctx context.Context, source evidence.Source, a evidence.A
 		return source, fmt.Errorf("@%s is a %s: only channels and groups can be joined", source.Username, source.Kind)
 	}
 	err := s.signedIn(ctx, link{}, func(ctx context.Context, client *telegram.Client, _ *tg.User) error {
-		result, err := client.API().ChannelsJoinChannel(authorised(ctx, a), &tg.InputChannel{ChannelID: source.PeerID, AccessHash: source.AccessHash})
+		result, err := client.API().ChannelsJoinChannel(authorised(ctx, a, ""), &tg.InputChannel{ChannelID: source.PeerID, AccessHash: source.AccessHash})
 		switch {
 		case tgerr.Is(err, "USER_ALREADY_PARTICIPANT"):
 			return nil

@@ -1,7 +1,7 @@
 // Package scanner reads public Telegram channels, groups and bot dialogs over
 // MTProto and hands what its finder finds to its keeper, as evidence. It writes
-// nothing to Telegram, but for a sign-in and for joining a channel that a
-// recorded authorisation names.
+// nothing to Telegram, but for a sign-in, for joining a channel and for sending a
+// bot a canary, where a recorded authorisation names channel or bot.
 //
 // Messages come in by history pages, by pushed updates and by polling, and take
 // one way: found, made into evidence, queued, committed together with coverage

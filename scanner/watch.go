@@ -47,23 +47,31 @@ const historiesAtOnce = 3
 // posted, edited and deleted, until ctx ends. A failed write ends it: nothing is
 // read that cannot be kept.
 func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
+	r, err := s.newRun(ctx, o.Sources)
+	if err != nil {
+		return err
+	}
+	return r.recording(ctx, func() error { return r.online(ctx, o) })
+}
+
+// newRun prepares the reading of those of the sources that are the account's.
+func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, error) {
 	if s.config.Finder == nil || s.config.Maker == nil || s.config.Keeper == nil {
-		return errors.New("scanner: Run needs a Finder, a Maker and a Keeper")
+		return nil, errors.New("scanner: reading needs a Finder, a Maker and a Keeper")
 	}
 	r := &run{
 		scanner: s, seed: maphash.MakeSeed(), slots: make(chan struct{}, historiesAtOnce),
 		sources: map[string]*watched{}, started: make(chan struct{}),
 		polls: rate.NewLimiter(rate.Limit(float64(s.config.PollsPerMinute)/60), historiesAtOnce),
 	}
-	var err error
-	for _, source := range o.Sources {
+	for _, source := range sources {
 		if source.Account != s.config.Account || source.Kind == evidence.File {
 			continue
 		}
 		w := &watched{Source: source, behind: make(chan struct{}, 1)}
 		covered, err := r.covered(ctx, w)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(covered) > 0 && covered[0].Lo <= 1 {
 			w.top = covered[0].Hi
@@ -71,19 +79,24 @@ func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
 		r.sources[source.ID] = w
 	}
 	if len(r.sources) == 0 {
-		return fmt.Errorf("account %s reads none of the sources", s.config.Account)
+		return nil, fmt.Errorf("account %s reads none of the sources", s.config.Account)
 	}
+	var err error
 	if r.record, err = newRecorder(ctx, s.config.Keeper, s.config.Account, s.config.Maker.Operator, r.recorded); err != nil {
-		return err
+		return nil, err
 	}
 	s.meter.mu.Lock()
 	s.meter.stats.Sources, s.meter.queue = len(r.sources), r.record.waiting
 	s.meter.mu.Unlock()
+	return r, nil
+}
+
+// recording records what f sees. Whatever ends f, what was seen is committed, and
+// a commit that failed is the reason to tell.
+func (r *run) recording(ctx context.Context, f func() error) error {
 	recording := make(chan error, 1)
 	go func() { recording <- r.record.run(ctx) }()
-	err = r.online(ctx, o)
-	// Whatever ended the run, what was seen is committed, and a commit that failed
-	// is the reason to tell.
+	err := f()
 	r.record.close()
 	if kept := <-recording; kept != nil {
 		return kept

@@ -150,8 +150,9 @@ func (db *DB) AddAuthorisation(ctx context.Context, a evidence.Authorisation, ac
 			return err
 		}
 		a.ID = fmt.Sprintf("A-%04d", n+1)
-		_, err := tx.ExecContext(ctx, `INSERT INTO authorisation (id, method, source, given_by, reason, at_ms) VALUES ($1, $2, $3, $4, $5, $6)`,
-			a.ID, a.Method, a.Source, a.GivenBy, a.Reason, ms(a.At))
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO authorisation (id, method, source, given_by, reason, at_ms, canary, expires_ms, added_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			a.ID, a.Method, a.Source, a.GivenBy, a.Reason, ms(a.At), a.Canary, ms(a.ExpiresAt), a.AddedBy)
 		if err != nil {
 			return err
 		}
@@ -164,9 +165,11 @@ func (db *DB) AddAuthorisation(ctx context.Context, a evidence.Authorisation, ac
 func (db *DB) Authorisations(ctx context.Context) ([]evidence.Authorisation, error) {
 	return rows(ctx, db, func(scan func(...any) error) (evidence.Authorisation, error) {
 		var a evidence.Authorisation
-		var when int64
-		err := scan(&a.ID, &a.Method, &a.Source, &a.GivenBy, &a.Reason, &when)
-		a.At = at(when)
+		var when, expires, approved, revoked int64
+		err := scan(&a.ID, &a.Method, &a.Source, &a.GivenBy, &a.Reason, &when, &a.Canary, &expires, &a.AddedBy, &a.ApprovedBy, &approved, &a.RevokedBy, &revoked)
+		a.At, a.ExpiresAt, a.ApprovedAt, a.RevokedAt = at(when), at(expires), at(approved), at(revoked)
 		return a, err
-	}, `SELECT id, method, source, given_by, reason, at_ms FROM authorisation ORDER BY id`)
+	}, `
+		SELECT id, method, source, given_by, reason, at_ms, canary, expires_ms, added_by, approved_by, approved_ms, revoked_by, revoked_ms
+		FROM authorisation ORDER BY id`)
 }

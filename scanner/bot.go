@@ -1,0 +1,166 @@
+package scanner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/tg"
+	"github.com/gotd/td/tgerr"
+
+	"prahari/evidence"
+)
+
+// Profile reads what a bot says of itself, without writing to it.
+func (s *Scanner) Profile(ctx context.Context, ref string) (evidence.BotProfile, error) {
+	name, err := parseRef(ref)
+	if err != nil {
+		return evidence.BotProfile{}, err
+	}
+	var p evidence.BotProfile
+	err = s.signedIn(ctx, link{}, func(ctx context.Context, client *telegram.Client, _ *tg.User) error {
+		source, err := s.resolve(ctx, client.API(), name)
+		if err != nil {
+			return err
+		}
+		if source.Kind != evidence.Bot {
+			return fmt.Errorf("@%s is a %s, not a bot", name, source.Kind)
+		}
+		p, err = profile(ctx, client.API(), source)
+		return err
+	})
+	return p, err
+}
+
+func profile(ctx context.Context, api *tg.Client, source evidence.Source) (evidence.BotProfile, error) {
+	full, err := api.UsersGetFullUser(ctx, &tg.InputUser{UserID: source.PeerID, AccessHash: source.AccessHash})
+	if err != nil {
+		return evidence.BotProfile{}, fmt.Errorf("reading the profile of @%s: %w", source.Username, err)
+	}
+	p := evidence.BotProfile{
+		SourceID: source.ID, Username: source.Username, About: evidence.Caption(full.FullUser.About, 400), Commands: []evidence.BotCommand{}, At: time.Now().UTC(),
+	}
+	for _, user := range full.Users {
+		if u, ok := user.(*tg.User); ok && u.ID == source.PeerID {
+			p.Name = evidence.Caption(strings.TrimSpace(u.FirstName+" "+u.LastName), 120)
+			p.Verified, p.Scam, p.Fake, p.Restricted = u.Verified, u.Scam, u.Fake, u.Restricted
+		}
+	}
+	info := full.FullUser.BotInfo
+	p.Description = evidence.Caption(info.Description, 600)
+	for _, c := range info.Commands {
+		p.Commands = append(p.Commands, evidence.BotCommand{Command: evidence.Caption(c.Command, 40), Description: evidence.Caption(c.Description, 120)})
+	}
+	if menu, ok := info.MenuButton.(*tg.BotMenuButton); ok {
+		p.Menu = evidence.Caption(menu.Text+" "+menu.URL, 200)
+	}
+	return p, nil
+}
+
+// ProbeOptions say what is sent to which bot, and who allowed it.
+type ProbeOptions struct {
+	Bot           evidence.Source
+	Canary        evidence.Canary
+	Value         evidence.Text // the canary's value, sent as it is
+	Authorisation evidence.Authorisation
+	Note          string        // goes into the collection record: ids, no values
+	Settle        time.Duration // how long the bot must be silent to be done; 0: 10 seconds
+	AtMost        time.Duration // how long to wait in all; 0: 2 minutes
+}
+
+// Probe sends a canary to a bot, once, and records what it answers until it is
+// silent. The canary's token is the caller's to check; that the canary and the
+// authorisation hold for this bot now is checked here too, before anything is
+// sent. It returns how many messages came back.
+func (s *Scanner) Probe(ctx context.Context, o ProbeOptions) (replies int, err error) {
+	now := time.Now()
+	if err := errors.Join(o.Canary.MaySend(o.Bot.Username, now), o.Authorisation.Holds(now)); err != nil {
+		return 0, err
+	}
+	if o.Authorisation.Canary != o.Canary.ID || o.Bot.Kind != evidence.Bot {
+		return 0, fmt.Errorf("authorisation %s is for canary %s and a bot: %w", o.Authorisation.ID, o.Authorisation.Canary, ErrNotAllowed)
+	}
+	if o.Settle <= 0 {
+		o.Settle = 10 * time.Second
+	}
+	if o.AtMost <= 0 {
+		o.AtMost = 2 * time.Minute
+	}
+	r, err := s.newRun(ctx, []evidence.Source{o.Bot})
+	if err != nil {
+		return 0, err
+	}
+	err = r.recording(ctx, func() error {
+		return s.signedIn(ctx, link{}, func(ctx context.Context, client *telegram.Client, self *tg.User) error {
+			if err := r.begin(ctx, client, self); err != nil {
+				return err
+			}
+			replies, err = r.probe(ctx, r.sources[o.Bot.ID], o)
+			return err
+		})
+	})
+	return replies, err
+}
+
+func (r *run) probe(ctx context.Context, w *watched, o ProbeOptions) (replies int, err error) {
+	before, err := r.page(ctx, w, 0, 0, 1)
+	if err != nil {
+		return 0, fmt.Errorf("reading @%s: %w", o.Bot.Username, err)
+	}
+	base := int64(0)
+	if len(before.messages) > 0 {
+		base = int64(before.messages[0].GetID())
+	}
+	var id [8]byte
+	_, _ = rand.Read(id[:])
+	_, err = r.api.MessagesSendMessage(authorised(ctx, o.Authorisation, o.Value), &tg.MessagesSendMessageRequest{
+		Peer: w.peer(), Message: o.Value.Reveal(), RandomID: int64(binary.LittleEndian.Uint64(id[:])), //nolint:gosec // any number will do
+	})
+	switch {
+	case tgerr.Is(err, "USER_IS_BLOCKED", "YOU_BLOCKED_USER"):
+		return 0, fmt.Errorf("@%s: the account and the bot are blocked from each other", o.Bot.Username)
+	case err != nil:
+		return 0, fmt.Errorf("sending the canary to @%s: %w", o.Bot.Username, err)
+	}
+	seen := map[int]uint64{}
+	for began, last := time.Now(), time.Now(); time.Since(last) < o.Settle && time.Since(began) < o.AtMost; {
+		p, err := r.page(ctx, w, 0, base, pageSize)
+		if err != nil {
+			return replies, fmt.Errorf("reading the answer of @%s: %w", o.Bot.Username, err)
+		}
+		fresh := p
+		fresh.messages, fresh.request = nil, o.Note+"; "+p.request
+		for _, m := range p.messages {
+			print := r.print(m)
+			if seen[m.GetID()] == print {
+				continue
+			}
+			if full, ok := m.(*tg.Message); ok && !full.Out && seen[m.GetID()] == 0 {
+				replies++
+			}
+			seen[m.GetID()] = print
+			fresh.messages = append(fresh.messages, m)
+		}
+		if len(fresh.messages) > 0 {
+			last = time.Now()
+			whole := evidence.Range{Lo: base + 1, Hi: int64(p.messages[0].GetID())}
+			if len(p.messages) == pageSize { // what is before them, watch reads
+				whole.Lo = int64(p.messages[len(p.messages)-1].GetID())
+			}
+			if err := r.take(w, fresh, evidence.Poll, whole); err != nil {
+				return replies, err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return replies, context.Cause(ctx)
+		case <-time.After(min(o.Settle/4, 2*time.Second)):
+		}
+	}
+	return replies, nil
+}
