@@ -45,7 +45,7 @@ func (c Canary) MaySend(bot string, now time.Time) error {
 		return fmt.Errorf("canary %s expired on %s: add a new one, with a new consent", c.ID, c.ExpiresAt.UTC().Format(time.DateOnly))
 	case !slices.Contains(c.Scope, strings.ToLower(strings.TrimPrefix(bot, "@"))):
 		return fmt.Errorf("canary %s is for %s, not for @%s", c.ID, "@"+strings.Join(c.Scope, ", @"), bot)
-	case c.Kind == "aadhaar" && c.Basis != Consented:
+	case c.Kind == Aadhaar && c.Basis != Consented:
 		return fmt.Errorf("canary %s is an Aadhaar number that nobody agreed to: a made-up one may be somebody's", c.ID)
 	}
 	return nil

@@ -79,7 +79,7 @@ func (w *workspace) client(account string, maker *evidence.Maker, finder scanner
 }
 
 func (e env) login(ctx context.Context, o loginOptions) (err error) {
-	if err := validLabel(o.account); err != nil {
+	if err := validLabel("prahari account login", o.account); err != nil {
 		return err
 	}
 	w, err := e.openWorkspace(ctx)
@@ -119,9 +119,9 @@ func (e env) login(ctx context.Context, o loginOptions) (err error) {
 }
 
 // validLabel keeps labels fit for file names.
-func validLabel(label string) error {
-	if label == "" || len(label) > 40 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-		return usageError{"prahari account login", fmt.Errorf("an account's label is made of a-z, 0-9, - and _, 40 at most")}
+func validLabel(command, label string) error {
+	if evidence.Sweep(label) != label || label == "" || len(label) > 40 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		return usageError{command, fmt.Errorf("a label is made of a-z, 0-9, - and _, 40 at most, and is no one's number")}
 	}
 	return nil
 }

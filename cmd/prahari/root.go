@@ -33,7 +33,7 @@ func newRoot(e env) *cobra.Command {
 	f.BoolVarP(&e.global.quiet, "quiet", "q", false, "no progress on stderr")
 	f.BoolVar(&e.global.verbose, "verbose", false, "log what happens to stderr")
 	root.AddCommand(
-		newInit(e), newDoctor(e), newAccount(e), newSource(e), newCandidate(e), newDiscover(e), newWatch(e), newStatus(e), newScan(e),
+		newInit(e), newDoctor(e), newAccount(e), newSource(e), newCandidate(e), newDiscover(e), newBot(e), newCanary(e), newAuthorisation(e), newWatch(e), newStatus(e), newScan(e),
 		newFinding(e), newCase(e), newNotice(e), newBundle(e), newCustody(e), newRules(e),
 		newDemo(e), newFixture(e), newVersion(e), newExitCodes(),
 	)

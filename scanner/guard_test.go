@@ -1,0 +1,52 @@
+package scanner
+
+import (
+	"context"
+	"testing"
+
+	"github.com/gotd/td/bin"
+	"github.com/gotd/td/tg"
+
+	"prahari/evidence"
+)
+
+// Nothing is written to Telegram but what an authorisation names: its method, its
+// source, and of messages the canary's text alone.
+func TestGuardLetsOnlyTheAuthorisedCallThrough(t *testing.T) {
+	bot := &tg.InputPeerUser{UserID: 7}
+	send := func(peer tg.InputPeerClass, text string) *tg.MessagesSendMessageRequest {
+		return &tg.MessagesSendMessageRequest{Peer: peer, Message: text}
+	}
+	join := &tg.ChannelsJoinChannelRequest{Channel: &tg.InputChannel{ChannelID: 9}}
+	probe := evidence.Authorisation{ID: "A-0001", Method: "messages.sendMessage", Source: "bot-7"}
+	joining := evidence.Authorisation{ID: "A-0002", Method: "channels.joinChannel", Source: "channel-9"}
+	for name, tc := range map[string]struct {
+		a    evidence.Authorisation
+		text evidence.Text
+		call interface {
+			bin.Encoder
+			TypeName() string
+		}
+		ok bool
+	}{
+		"the canary to its bot":           {probe, "9812345678", send(bot, "9812345678"), true},
+		"another text":                    {probe, "9812345678", send(bot, "hello"), false},
+		"the canary and more":             {probe, "9812345678", send(bot, "9812345678 please"), false},
+		"no text":                         {probe, "", send(bot, ""), false},
+		"another bot":                     {probe, "9812345678", send(&tg.InputPeerUser{UserID: 8}, "9812345678"), false},
+		"a channel":                       {probe, "9812345678", send(&tg.InputPeerChannel{ChannelID: 7}, "9812345678"), false},
+		"with a right to join":            {joining, "9812345678", send(bot, "9812345678"), false},
+		"joining":                         {joining, "", join, true},
+		"joining with a right to probe":   {probe, "", join, false},
+		"joining another":                 {joining, "", &tg.ChannelsJoinChannelRequest{Channel: &tg.InputChannel{ChannelID: 10}}, false},
+		"forwarding with a right to send": {probe, "9812345678", &tg.MessagesForwardMessagesRequest{}, false},
+		"without an id":                   {evidence.Authorisation{Method: "messages.sendMessage", Source: "bot-7"}, "1", send(bot, "1"), false},
+	} {
+		if ok, repeatable := allowed(authorised(context.Background(), tc.a, tc.text), tc.call.TypeName(), tc.call); ok != tc.ok || repeatable {
+			t.Errorf("%s: allowed %v, repeatable %v", name, ok, repeatable)
+		}
+		if ok, _ := allowed(context.Background(), tc.call.TypeName(), tc.call); ok {
+			t.Errorf("%s: allowed without an authorisation", name)
+		}
+	}
+}
