@@ -87,6 +87,7 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 	}
 	s.meter.mu.Lock()
 	s.meter.stats.Sources, s.meter.queue = len(r.sources), r.record.waiting
+	s.meter.stats.CaughtUp, s.meter.stats.Lost = 0, 0
 	s.meter.mu.Unlock()
 	return r, nil
 }

@@ -108,12 +108,19 @@ func (db *DB) Counts(ctx context.Context, sourceID string) (Counts, error) {
 	return c, translate(err)
 }
 
+// States of an account.
+const (
+	AccountOK        = "ok"
+	AccountSignedOut = "signed out" // sign in again
+	AccountBanned    = "banned"     // or its session was revoked
+)
+
 // An Account as kept: the number is masked, the session is elsewhere.
 type Account struct {
 	Label   string    `json:"label"`
 	UserID  int64     `json:"user_id"`
 	Phone   string    `json:"phone"` // masked
-	State   string    `json:"state"` // "ok"
+	State   string    `json:"state"`
 	AddedAt time.Time `json:"added_at"`
 }
 
@@ -128,6 +135,16 @@ func (db *DB) AddAccount(ctx context.Context, a Account, actor string) error {
 			return fmt.Errorf("account %s: %w", a.Label, err)
 		}
 		return appendEntries(ctx, tx, evidence.Entry{Action: "account.add", Object: "account:" + a.Label, Actor: actor, At: a.AddedAt})
+	})
+}
+
+// SetAccountState notes what Telegram did to an account.
+func (db *DB) SetAccountState(ctx context.Context, label, state, actor string) error {
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET state = $1 WHERE label = $2`, state, label); err != nil {
+			return err
+		}
+		return appendEntries(ctx, tx, evidence.Entry{Action: "account.state", Object: "account:" + label, Actor: actor, At: time.Now(), Reason: state})
 	})
 }
 

@@ -110,7 +110,7 @@ func (e env) login(ctx context.Context, o loginOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	a := store.Account{Label: o.account, UserID: user.ID, Phone: user.MaskedPhone, State: "ok", AddedAt: time.Now()}
+	a := store.Account{Label: o.account, UserID: user.ID, Phone: user.MaskedPhone, State: store.AccountOK, AddedAt: time.Now()}
 	if err := w.db.AddAccount(ctx, a, e.operator()); err != nil {
 		return err
 	}

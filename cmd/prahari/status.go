@@ -29,14 +29,15 @@ const statusEvery = 2 * time.Second
 
 // statusFile is what that file holds.
 type statusFile struct {
-	Running bool          `json:"running"` // as of Stats.At; a kill leaves it so
-	Stats   scanner.Stats `json:"stats"`
+	Running bool            `json:"running"` // as of At; a kill leaves it so
+	At      time.Time       `json:"at"`
+	Stats   []scanner.Stats `json:"stats"` // of each account
 }
 
-// keepStatus writes what the scanner did until ctx ends, and once more then.
-func (w *workspace) keepStatus(ctx context.Context, s *scanner.Scanner) error {
+// keepStatus writes what the accounts did until ctx ends, and once more then.
+func (w *workspace) keepStatus(ctx context.Context, stats func() []scanner.Stats) error {
 	write := func() error {
-		data, err := json.Marshal(statusFile{ctx.Err() == nil, s.Stats()})
+		data, err := json.Marshal(statusFile{ctx.Err() == nil, time.Now(), stats()})
 		if err != nil {
 			return err
 		}
@@ -59,10 +60,10 @@ func (w *workspace) keepStatus(ctx context.Context, s *scanner.Scanner) error {
 
 // statusView is how a watch does, and what the workspace holds.
 type statusView struct {
-	Running bool           `json:"running"`
-	Watch   *scanner.Stats `json:"watch,omitempty"` // of the running watch, or the last
-	Sources int            `json:"sources"`
-	Missing int64          `json:"missing_message_ids"` // below the newest one seen, not read yet
+	Running bool            `json:"running"`
+	Watch   []scanner.Stats `json:"watch,omitempty"` // of the running watch, or the last, by account
+	Sources int             `json:"sources"`
+	Missing int64           `json:"missing_message_ids"` // below the newest one seen, not read yet
 }
 
 func newStatus(e env) *cobra.Command {
@@ -126,7 +127,7 @@ func (w *workspace) status(ctx context.Context) (statusView, error) {
 		if err := json.Unmarshal(data, &last); err != nil {
 			return v, fmt.Errorf("%s: %w; delete it, the next watch writes it anew", w.path(statusName), err)
 		}
-		v.Watch, v.Running = &last.Stats, last.Running && time.Since(last.Stats.At) < 5*statusEvery
+		v.Watch, v.Running = last.Stats, last.Running && time.Since(last.At) < 5*statusEvery
 	case !errors.Is(err, os.ErrNotExist):
 		return v, fmt.Errorf("reading the status: %w", err)
 	}
@@ -160,12 +161,17 @@ func (e env) statusText(v statusView) error {
 	if _, err := fmt.Fprintf(e.out, "%s\n%-14s %d, message ids not read yet: %d\n", state, "sources", v.Sources, v.Missing); err != nil {
 		return err
 	}
-	if v.Watch == nil {
-		return nil
+	for i := range v.Watch {
+		if err := e.accountStatus(&v.Watch[i], v.Running); err != nil {
+			return err
+		}
 	}
-	s := v.Watch
+	return nil
+}
+
+func (e env) accountStatus(s *scanner.Stats, running bool) error {
 	connection := "connected"
-	if !s.Connected || !v.Running {
+	if !s.Connected || !running {
 		connection = "not connected"
 	}
 	_, err := fmt.Fprintf(e.out, "%-14s %s, %s, since %s, as of %s\n%-14s %d of %d read, %d can no longer be read\n%-14s %d from history, %d pushed, %d polled\n%-14s %d, gaps %d, deleted at the source %d\n%-14s %d pieces of evidence; from posting to reading %s\n",
@@ -183,19 +189,19 @@ func (e env) statusText(v statusView) error {
 	return err
 }
 
-// collector gives a scanner's stats to Prometheus at each scrape.
+// collector gives the accounts' stats to Prometheus at each scrape.
 type collector struct {
-	scanner *scanner.Scanner
+	stats func() []scanner.Stats
 
 	messages, findings, gaps, deletions, waits, calls, queue, lag, sources, connected *prometheus.Desc
 }
 
-func newCollector(s *scanner.Scanner) *collector {
+func newCollector(stats func() []scanner.Stats) *collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("prahari_"+name, help, labels, prometheus.Labels{"account": s.Stats().Account})
+		return prometheus.NewDesc("prahari_"+name, help, append([]string{"account"}, labels...), nil)
 	}
 	return &collector{
-		scanner:   s,
+		stats:     stats,
 		messages:  desc("messages_total", "Messages looked at, by how they came: live, backfill, poll.", "how"),
 		findings:  desc("findings_total", "Findings recorded."),
 		gaps:      desc("gaps_total", "Ranges of messages that were missed when they were posted."),
@@ -214,12 +220,17 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeB
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	s := c.scanner.Stats()
+	for _, s := range c.stats() {
+		c.collect(s, out)
+	}
+}
+
+func (c *collector) collect(s scanner.Stats, out chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v int64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{s.Account}, labels...)...)
 	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{s.Account}, labels...)...)
 	}
 	for _, how := range []evidence.Origin{evidence.Live, evidence.Backfill, evidence.Poll} {
 		counter(c.messages, s.Messages[how], string(how))
@@ -246,9 +257,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 }
 
 // serveMetrics serves /metrics at addr until ctx ends.
-func (e env) serveMetrics(ctx context.Context, addr string, s *scanner.Scanner) (wait func() error, err error) {
+func (e env) serveMetrics(ctx context.Context, addr string, stats func() []scanner.Stats) (wait func() error, err error) {
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(newCollector(s)); err != nil {
+	if err := registry.Register(newCollector(stats)); err != nil {
 		return nil, err
 	}
 	var listen net.ListenConfig

@@ -20,13 +20,14 @@ func TestMetricsAreServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	problems, err := testutil.CollectAndLint(newCollector(s))
+	stats := func() []scanner.Stats { return []scanner.Stats{s.Stats()} }
+	problems, err := testutil.CollectAndLint(newCollector(stats))
 	if err != nil || len(problems) > 0 {
 		t.Fatalf("%v, %v", problems, err)
 	}
 	var told bytes.Buffer
 	e := env{out: io.Discard, err: &told, global: &globals{}}
-	stop, err := e.serveMetrics(t.Context(), "127.0.0.1:0", s)
+	stop, err := e.serveMetrics(t.Context(), "127.0.0.1:0", stats)
 	if err != nil {
 		t.Fatal(err)
 	}

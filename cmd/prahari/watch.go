@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -27,6 +28,9 @@ func newWatch(e env) *cobra.Command {
 		Long: `Read what is missing of every source's history, then record what is posted, edited and
 deleted, until Ctrl-C or --for. It goes on where it stopped: after an interruption, a crash
 or a kill, the same command loses nothing and records nothing twice.
+It reads through all accounts of the workspace, each source through one. When Telegram shuts
+an account out, its channels and groups move to the others and you are told; a bot stays
+with the account whose dialog it is.
 Findings go to stdout as they are recorded (with --json one object a line), progress to
 stderr. When Telegram asks to wait, prahari waits; past watch.max_flood_wait of
 prahari.yaml it stops with exit code 6.`,
@@ -35,7 +39,7 @@ prahari.yaml it stops with exit code 6.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return e.watch(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.account, "account", defaultAccount, "the account to read through")
+	f.StringVar(&o.account, "account", "", "read through this account alone (default: all that are signed in)")
 	f.DurationVar(&o.lasts, "for", 0, "stop after this time, such as 1h")
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics at this address, such as 127.0.0.1:9464")
 	f.BoolVar(&o.backfillOnly, "backfill-only", false, "stop when the history is read")
@@ -70,7 +74,11 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	}
 	shown := &progress{env: e}
 	defer shown.clear()
-	client, err := w.client(o.account, maker, finder, shown.event)
+	labels, out, err := w.accountsOf(ctx, o.account)
+	if err != nil {
+		return err
+	}
+	accounts, err := w.fleet(labels, out, maker, finder, shown.event)
 	if err != nil {
 		return err
 	}
@@ -81,7 +89,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 		defer stop()
 	}
 	if o.metrics != "" {
-		stop, err := e.serveMetrics(ctx, o.metrics, client)
+		stop, err := e.serveMetrics(ctx, o.metrics, accounts.stats)
 		if err != nil {
 			return err
 		}
@@ -89,12 +97,12 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	}
 	reporting, stopReporting := context.WithCancel(ctx)
 	reported := make(chan error, 1)
-	go func() { reported <- w.keepStatus(reporting, client) }()
+	go func() { reported <- w.keepStatus(reporting, accounts.stats) }()
 	defer func() {
 		stopReporting()
 		err = errors.Join(err, <-reported)
 	}()
-	err = client.Run(running, scanner.RunOptions{Sources: sources, BackfillOnly: o.backfillOnly})
+	err = accounts.run(running, o.backfillOnly)
 	if o.lasts > 0 && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		err = nil // the time that --for gave is up
 	}
@@ -107,6 +115,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 // progress shows events: findings on stdout, the rest on stderr.
 type progress struct {
 	env  env
+	mu   sync.Mutex // accounts tell of their events side by side
 	bar  *progressbar.ProgressBar
 	done map[string][2]int64 // of each source: read and to read
 }
@@ -123,6 +132,8 @@ func (p *progress) clear() {
 func (e env) showEvent(event scanner.Event) { (&progress{env: e}).event(event) }
 
 func (p *progress) event(event scanner.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	name := sourceName(event.Source)
 	switch event.Kind {
 	case scanner.Reading:
