@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"github.com/gotd/td/crypto"
+	gotd "github.com/gotd/td/telegram"
 	"go.uber.org/goleak"
 
 	"prahari/evidence"
@@ -92,6 +94,11 @@ type bench struct {
 }
 
 func newBench(t *testing.T) *bench {
+	t.Helper()
+	return newBenchOf(t, scene)
+}
+
+func newBenchOf(t *testing.T, scene string) *bench {
 	t.Helper()
 	sc, err := telegram.ParseScene("test", []byte(scene))
 	if err != nil {
@@ -822,4 +829,20 @@ func TestNothingAnswers(t *testing.T) {
 	if _, err := s.Login(t.Context(), b.prompts(phone, "")); !errors.Is(err, scanner.ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}
+}
+
+func dcMessage(text string) telegram.Message { return telegram.Message{Text: text} }
+
+// publicKeys are the data centre's, as the MTProto library wants them.
+func (b *bench) publicKeys() []gotd.PublicKey {
+	b.t.Helper()
+	keys, err := crypto.ParseRSAPublicKeys(b.dc.PublicKeyPEM())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var out []gotd.PublicKey
+	for _, k := range keys {
+		out = append(out, gotd.PublicKey{RSA: k})
+	}
+	return out
 }
