@@ -10,7 +10,7 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # A time, or a number of runs: 5000x.
 FUZZTIME ?= 30s
 
-.PHONY: bench-matcher all build test demo lint fmt fuzz bench golden interop clean
+.PHONY: bench-matcher bench-scanner all build test demo lint fmt fuzz bench golden interop clean
 all: build
 
 build: ## build bin/prahari
@@ -58,6 +58,10 @@ interop: build ## an independent MTProto client against the embedded data centre
 
 clean:
 	rm -rf bin prahari-demo
+
+bench-scanner: ## reading histories and pushes beside a bare loop, with growth and memory; about a minute
+	@BENCH_SCANNER=$${BENCH_SCANNER:-300} $(GO) test ./scanner -count=1 -run TestSpeed -v -timeout 20m > bench-scanner.log || { cat bench-scanner.log; exit 1; }
+	@sed -n 's/.*speed_test.go:[0-9]*: //p' bench-scanner.log; rm -f bench-scanner.log
 
 bench-matcher: ## the matcher against yardsticks and on a labelled corpus; BENCH names the suite's folder
 	sh matcher/bench.sh 64 1

@@ -147,14 +147,12 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 		total += m.Hi - m.Lo + 1
 	}
 	for i := len(missing) - 1; i >= 0; i-- { // the newest first: they matter most
-		for left := missing[i]; left.Lo <= left.Hi; {
-			seen, err := r.readPage(ctx, w, left)
-			if err != nil {
-				return err
-			}
-			done += left.Hi - seen.Lo + 1
-			left.Hi = seen.Lo - 1
+		err := r.read(ctx, w, missing[i], func(seen evidence.Range) {
+			done += seen.Hi - seen.Lo + 1
 			r.scanner.events.send(Event{Kind: Reading, Source: w.Source, Done: done, Total: total})
+		})
+		if err != nil {
+			return err
 		}
 	}
 	w.mu.Lock()
@@ -180,55 +178,114 @@ func (r *run) covered(ctx context.Context, w *watched) ([]evidence.Range, error)
 	return evidence.Merge(ranges), nil
 }
 
-// readPage reads the newest page of a missing range and queues it with the range
-// that it completes.
-func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) (evidence.Range, error) {
+// A part is a page of a missing range, with what it completes.
+type part struct {
+	page
+	seen evidence.Range
+	err  error
+}
+
+// read reads a missing range from its newest page on, and asks for each page
+// while the one before it is examined. taken is called with what each completed.
+func (r *run) read(ctx context.Context, w *watched, missing evidence.Range, taken func(evidence.Range)) error {
+	ctx, stop := context.WithCancel(ctx)
+	parts := make(chan part, 1)
+	go func() {
+		defer close(parts)
+		for left := missing; left.Lo <= left.Hi; {
+			p := r.readPage(ctx, w, left)
+			left.Hi = p.seen.Lo - 1
+			select {
+			case parts <- p:
+			case <-ctx.Done():
+				return
+			}
+			if p.err != nil {
+				return
+			}
+		}
+	}()
+	defer func() {
+		stop()
+		for range parts { // until the reader has ended
+		}
+	}()
+	for p := range parts {
+		if p.err != nil {
+			return p.err
+		}
+		if err := r.take(w, p.page, evidence.Backfill, p.seen); err != nil {
+			return err
+		}
+		taken(p.seen)
+	}
+	return ctx.Err()
+}
+
+// readPage reads the newest page of a missing range.
+func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) part {
 	p, err := r.page(ctx, w, left.Hi+1, left.Lo-1, pageSize)
 	if err != nil {
-		return evidence.Range{}, err
+		return part{err: err}
 	}
 	seen := left // an empty page says that nothing is left
-	for _, m := range p.messages {
-		seen.Lo = int64(m.GetID())
-	}
-	if len(p.messages) == 0 {
-		seen.Lo = left.Lo
+	if n := len(p.messages); n > 0 {
+		seen.Lo = int64(p.messages[n-1].GetID())
 	}
 	if seen.Lo < left.Lo || seen.Lo > left.Hi {
-		return evidence.Range{}, fmt.Errorf("the history of %s gave message %d where %d to %d were asked for", w.ID, seen.Lo, left.Lo, left.Hi)
+		return part{err: fmt.Errorf("the history of %s gave message %d where %d to %d were asked for", w.ID, seen.Lo, left.Lo, left.Hi)}
 	}
-	return seen, r.take(w, p, evidence.Backfill, seen)
+	return part{page: p, seen: seen}
 }
 
 // take makes evidence of a page and queues it together with what it covers.
 func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Range) error {
 	r.scanner.meter.count(func(s *Stats) { s.Messages[origin] += int64(len(p.messages)) })
+	now := time.Now()
 	var found []evidence.Evidence
 	for _, class := range p.messages {
-		if m, ok := convert(w.Source, class, origin, p.request, time.Now()); ok {
-			e, ok, err := r.examine(m)
-			if err != nil {
-				return err
-			}
-			if ok {
-				found = append(found, e)
-			}
+		e, ok, err := r.examine(w, class, origin, p.request, now)
+		if err != nil {
+			return err
+		}
+		if ok {
+			found = append(found, e)
 		}
 	}
 	return r.record.add(func(b *evidence.Batch) {
 		b.Evidence = append(b.Evidence, found...)
-		b.Observed = append(b.Observed, evidence.Observed{SourceID: w.ID, Range: seen, How: origin, Account: r.scanner.config.Account, At: time.Now()})
+		observe(b, evidence.Observed{SourceID: w.ID, Range: seen, How: origin, Account: r.scanner.config.Account, At: now})
 	})
 }
 
+// observe adds what was seen to a batch, in one with the last of its source where
+// they touch: pages and pushes come in order.
+func observe(b *evidence.Batch, o evidence.Observed) {
+	for i := len(b.Observed) - 1; i >= 0 && i >= len(b.Observed)-2*historiesAtOnce; i-- {
+		last := &b.Observed[i]
+		if last.SourceID == o.SourceID && last.How == o.How && last.Account == o.Account && o.Lo <= last.Hi+1 && o.Hi >= last.Lo-1 {
+			last.Lo, last.Hi, last.At = min(last.Lo, o.Lo), max(last.Hi, o.Hi), o.At
+			return
+		}
+	}
+	b.Observed = append(b.Observed, o)
+}
+
 // examine makes evidence of a message that holds findings, and of an edited one
-// that no longer does: the keeper drops that where it never did.
-func (r *run) examine(m evidence.Message) (evidence.Evidence, bool, error) {
-	result := r.scanner.config.Finder.Find(m.Text.Reveal(), m.Source.Kind)
-	m.Forward = r.names.of(m.Context.ForwardFrom)
-	if len(result.Findings) == 0 && (m.EditedAt.IsZero() || m.Origin == evidence.Backfill) {
+// that no longer does: the keeper drops that where it never did. Most messages
+// hold nothing, and nothing more than their text is looked at.
+func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin, request string, now time.Time) (evidence.Evidence, bool, error) {
+	t, ok := class.(*tg.Message)
+	if !ok { // service messages and deleted places have no content
 		return evidence.Evidence{}, false, nil
 	}
+	text := shown(t)
+	result := r.scanner.config.Finder.Find(text, w.Kind)
+	if edited := t.EditDate != 0 && !t.EditHide; len(result.Findings) == 0 && (!edited || origin == evidence.Backfill) {
+		return evidence.Evidence{}, false, nil
+	}
+	m := convert(w.Source, t, text, origin, request, now)
+	m.Forward = r.names.of(m.Context.ForwardFrom)
 	e, err := r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, r.clock)
 	if err != nil {
 		return e, false, fmt.Errorf("making evidence: %w", err)

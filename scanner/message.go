@@ -12,22 +12,17 @@ import (
 	"prahari/evidence"
 )
 
-// convert makes a message of what Telegram sent; ok is false for what has no
-// content: service messages and deleted places.
-func convert(source evidence.Source, class tg.MessageClass, origin evidence.Origin, request string, now time.Time) (m evidence.Message, ok bool) {
-	t, ok := class.(*tg.Message)
-	if !ok {
-		return m, false
-	}
-	m = evidence.Message{
-		Source: source, ID: int64(t.ID), Date: time.Unix(int64(t.Date), 0).UTC(), Text: evidence.Text(shown(t)),
+// convert makes a message of what Telegram sent and shows as text.
+func convert(source evidence.Source, t *tg.Message, text string, origin evidence.Origin, request string, now time.Time) evidence.Message {
+	m := evidence.Message{
+		Source: source, ID: int64(t.ID), Date: time.Unix(int64(t.Date), 0).UTC(), Text: evidence.Text(text),
 		Origin: origin, CapturedAt: now.UTC(), Request: request, Raw: func() ([]evidence.Raw, error) { return raw(t) },
 		Media: media(t), Context: around(t),
 	}
 	if t.EditDate != 0 && !t.EditHide {
 		m.EditedAt = time.Unix(int64(t.EditDate), 0).UTC()
 	}
-	return m, true
+	return m
 }
 
 // raw gives the message as Telegram encodes it, and as a person can read it.
@@ -42,6 +37,9 @@ func raw(t *tg.Message) ([]evidence.Raw, error) {
 // shown gathers all that a reader of the message is shown or led to: text or
 // caption, link targets, buttons, polls, previews, contacts, file names.
 func shown(t *tg.Message) string {
+	if len(t.Entities) == 0 && t.Media == nil && t.ReplyMarkup == nil {
+		return t.Message
+	}
 	var out strings.Builder
 	add := func(parts ...string) {
 		for _, p := range parts {

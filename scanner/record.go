@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/gotd/td/telegram/updates"
 
@@ -13,6 +14,10 @@ import (
 
 // maxPending bounds what waits for the disk, in pieces of evidence.
 const maxPending = 256
+
+// gather is how long a batch is gathered: each transaction costs a wait for the
+// disk, and a quarter of the time of a backfill went into small ones.
+const gather = 30 * time.Millisecond
 
 // A recorder queues what was seen and what the update state became, in order,
 // and commits it in batches: whatever was queued before a state commits with it
@@ -31,6 +36,7 @@ type recorder struct {
 	done    int64 // batches committed
 	closed  bool
 	failed  error
+	settles int // callers who wait for what is pending
 
 	state    evidence.UpdateState // as queued
 	known    bool
@@ -100,6 +106,9 @@ func (r *recorder) close() {
 func (r *recorder) settle() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.settles++
+	r.wake.Broadcast()
+	defer func() { r.settles-- }()
 	target := r.taken
 	if !r.pending.Empty() {
 		target++
@@ -136,6 +145,16 @@ func (r *recorder) take() (evidence.Batch, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.pending.Empty() && !r.closed && r.failed == nil {
+		r.wake.Wait()
+	}
+	until := time.Now().Add(gather)
+	stop := time.AfterFunc(gather, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.wake.Broadcast()
+	})
+	defer stop.Stop()
+	for time.Now().Before(until) && len(r.pending.Evidence) < maxPending/2 && r.settles == 0 && !r.closed && r.failed == nil {
 		r.wake.Wait()
 	}
 	if r.failed != nil {

@@ -359,28 +359,25 @@ func (r *run) pushed(class tg.MessageClass, edit bool) error {
 	if w == nil {
 		return nil
 	}
-	var found []evidence.Evidence
-	if m, ok := convert(w.Source, class, evidence.Live, livePush, time.Now()); ok {
+	now := time.Now()
+	if t, ok := class.(*tg.Message); ok {
 		r.scanner.meter.count(func(s *Stats) {
 			s.Messages[evidence.Live]++
 			if !edit {
-				s.Lag = max(m.CapturedAt.Sub(m.Date), 0)
+				s.Lag = max(now.Sub(time.Unix(int64(t.Date), 0)), 0)
 			}
 		})
-		e, ok, err := r.examine(m)
-		if err != nil {
-			return err
-		}
-		if ok {
-			found = append(found, e)
-		}
+	}
+	e, found, err := r.examine(w, class, evidence.Live, livePush, now)
+	if err != nil {
+		return err
 	}
 	return r.record.add(func(b *evidence.Batch) {
-		b.Evidence = append(b.Evidence, found...)
+		if found {
+			b.Evidence = append(b.Evidence, e)
+		}
 		if !edit {
-			b.Observed = append(b.Observed, evidence.Observed{
-				SourceID: w.ID, Range: w.live(int64(class.GetID())), How: evidence.Live, Account: r.scanner.config.Account, At: time.Now(),
-			})
+			observe(b, evidence.Observed{SourceID: w.ID, Range: w.live(int64(class.GetID())), How: evidence.Live, Account: r.scanner.config.Account, At: now})
 		}
 	})
 }
