@@ -13,9 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/gotd/log/logslog"
-	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/auth"
 	"github.com/gotd/td/telegram/dcs"
@@ -82,27 +80,6 @@ func harmless(a slog.Attr) slog.Attr {
 	return slog.String(a.Key, "[left out]")
 }
 
-// sessionFile keeps the session with mode 0600, whole or not at all.
-type sessionFile struct{ path string }
-
-func (f sessionFile) LoadSession(context.Context) ([]byte, error) {
-	data, err := os.ReadFile(f.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, session.ErrNotFound
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the session: %w", err)
-	}
-	return data, nil
-}
-
-func (f sessionFile) StoreSession(_ context.Context, data []byte) error {
-	if err := renameio.WriteFile(f.path, data, 0o600); err != nil {
-		return fmt.Errorf("keeping the session: %w", err)
-	}
-	return nil
-}
-
 // A link is what one connection needs beside the configuration.
 type link struct {
 	handler   telegram.UpdateHandler // nil: no updates are asked for
@@ -112,7 +89,7 @@ type link struct {
 func (s *Scanner) client(l link) (*telegram.Client, error) {
 	c := s.config
 	o := telegram.Options{
-		DC: c.DC, PublicKeys: s.keys, SessionStorage: sessionFile{c.SessionPath}, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
+		DC: c.DC, PublicKeys: s.keys, SessionStorage: sessionFile{c.SessionPath, c.SessionKey}, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
 		Middlewares: []telegram.Middleware{s.guard}, Logger: logslog.New(slog.New(careful{c.Log.Handler()})), ExchangeTimeout: c.ConnectTimeout,
 		Device: telegram.DeviceConfig{DeviceModel: "server", SystemVersion: runtime.GOOS, AppVersion: c.AppVersion, SystemLangCode: "en", LangCode: "en"},
 	}

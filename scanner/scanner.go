@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"filippo.io/age"
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/tg"
@@ -94,9 +95,10 @@ type Config struct {
 	APIID       int
 	APIHash     string
 	SessionPath string
-	DC          int      // the first data centre to call, with Servers and PublicKeys; 0: Telegram's own
-	Servers     []Server // none: Telegram's own
-	PublicKeys  [][]byte // PEM; none: Telegram's own
+	SessionKey  *age.X25519Identity // seals the session's file; nil: it is kept as it is
+	DC          int                 // the first data centre to call, with Servers and PublicKeys; 0: Telegram's own
+	Servers     []Server            // none: Telegram's own
+	PublicKeys  [][]byte            // PEM; none: Telegram's own
 	Keeper      Keeper
 	Finder      Finder
 	Maker       *evidence.Maker

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"filippo.io/age"
+	"github.com/google/renameio/v2"
 	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
 
@@ -54,9 +57,14 @@ func (w *workspace) client(account string, maker *evidence.Maker, finder scanner
 	if err := os.MkdirAll(w.path("sessions"), 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder for sessions: %w", err)
 	}
+	key, err := w.sessionKey()
+	if err != nil {
+		return nil, err
+	}
 	t := w.config.Telegram
 	c := scanner.Config{
-		Account: account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
+		SessionKey: key,
+		Account:    account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
 		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: events, Log: w.env.log(), AppVersion: version,
 		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),
 		MaxPollInterval: time.Duration(w.config.Watch.MaxPollInterval), PollsPerMinute: w.config.Watch.PollsPerMinute,
@@ -76,6 +84,36 @@ func (w *workspace) client(account string, maker *evidence.Maker, finder scanner
 		c.PublicKeys = append(c.PublicKeys, pem)
 	}
 	return scanner.New(c)
+}
+
+// sessionKey reads the key that seals sessions, and makes it the first time.
+func (w *workspace) sessionKey() (*age.X25519Identity, error) {
+	path := w.config.Telegram.SessionKeyFile
+	switch {
+	case path == "":
+		path = w.path("keys/session.key")
+	case !strings.HasPrefix(path, "/"):
+		path = w.path(path)
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		key, err := age.GenerateX25519Identity()
+		if err != nil {
+			return nil, err
+		}
+		if err := renameio.WriteFile(path, []byte(key.String()+"\n"), 0o600); err != nil {
+			return nil, fmt.Errorf("keeping the session key: %w", err)
+		}
+		return key, nil
+	}
+	data, err := secretFile(path, "session key")
+	if err != nil {
+		return nil, err
+	}
+	key, err := age.ParseX25519Identity(strings.TrimSpace(string(data)))
+	if err != nil {
+		return nil, fmt.Errorf("session key %s: %w; restore it, or delete it and the folder sessions, and sign in again", path, err)
+	}
+	return key, nil
 }
 
 func (e env) login(ctx context.Context, o loginOptions) (err error) {

@@ -34,12 +34,13 @@ type organisation struct {
 }
 
 type telegramConfig struct {
-	APIID       int      `yaml:"api_id,omitempty"`
-	APIHash     string   `yaml:"api_hash,omitempty"`
-	APIHashFile string   `yaml:"api_hash_file,omitempty"`
-	DC          int      `yaml:"dc,omitempty"` // these three only for a data centre that is not Telegram's own
-	Servers     []server `yaml:"servers,omitempty"`
-	PublicKeys  []string `yaml:"public_keys,omitempty"` // PEM files
+	APIID          int      `yaml:"api_id,omitempty"`
+	APIHash        string   `yaml:"api_hash,omitempty"`
+	APIHashFile    string   `yaml:"api_hash_file,omitempty"`
+	SessionKeyFile string   `yaml:"session_key_file,omitempty"` // default keys/session.key
+	DC             int      `yaml:"dc,omitempty"`               // these three only for a data centre that is not Telegram's own
+	Servers        []server `yaml:"servers,omitempty"`
+	PublicKeys     []string `yaml:"public_keys,omitempty"` // PEM files
 }
 
 type server struct {
