@@ -10,7 +10,7 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # A time, or a number of runs: 5000x.
 FUZZTIME ?= 30s
 
-.PHONY: bench-matcher bench-scanner all build test demo lint fmt fuzz bench golden interop clean
+.PHONY: bench-matcher bench-scanner all build test demo lint fmt fuzz bench golden interop consumers clean
 all: build
 
 build: ## build bin/prahari
@@ -55,6 +55,15 @@ interop: build ## an independent MTProto client against the embedded data centre
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \
 	  cd fixtures/mtcute && npm ci --ignore-scripts --no-audit --no-fund && PRAHARI=$(CURDIR)/$(BIN) node check.mjs </dev/null; \
 	else echo "SKIPPED: no node and npm on this machine, so no independent MTProto client was run against the data centre"; fi
+
+# Tests hand what prahari makes to its real consumers: those that Debian has, by
+# their packages' names. A test whose consumer is missing says so and is skipped.
+CONSUMERS := age busybox chromium fonts-noto-core openssh-client openssl pandoc poppler-utils postgresql-15 tmux unzip
+consumers: ## install the programs that tests hand artefacts to (Debian, as root)
+	@missing=""; for p in $(CONSUMERS); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then echo "consumers: all installed"; exit 0; fi; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then echo "SKIPPED: installing$$missing takes apt-get and root; the tests that need them will say so"; exit 0; fi; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
 clean:
 	rm -rf bin prahari-demo
