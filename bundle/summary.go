@@ -56,7 +56,7 @@ const distinctNote = "distinct values of each kind, counted by keyed tokens; mas
 func (b *builder) summarise() summary {
 	c, t := b.in.Case, b.totals
 	s := summary{
-		Bundle: b.name, TLP: b.in.TLP, CaseID: c.ID, Title: caption(c.Title), OpenedAtUTC: utc(c.OpenedAt), OpenedBy: line(c.OpenedBy), Status: line(c.Status),
+		Bundle: b.name, TLP: b.in.TLP, CaseID: c.ID, Title: caption(c.Title), OpenedAtUTC: utc(c.OpenedAt), OpenedBy: line(c.OpenedBy), Status: line(string(c.Status)),
 		Organisation: line(b.in.Organisation.Name), GeneratedUTC: utc(b.in.At), GeneratedIST: ist(b.in.At), GeneratedBy: line(b.in.Operator),
 		Items: len(b.rows), FirstPosted: utc(t.first), LastPosted: utc(t.last), FirstCaptured: utc(t.captured[0]), LastCaptured: utc(t.captured[1]),
 		Records: t.records, Identifiers: t.sortedKinds(), Distinct: t.distinct(), DistinctNote: distinctNote,

@@ -11,8 +11,17 @@ type Case struct {
 	Title    string
 	OpenedAt time.Time
 	OpenedBy string
-	Status   string // "open" or "closed"
+	Status   Decision
 	Findings []string
+
+	Assignee    string // "": nobody
+	ConfirmedBy string
+	ApprovedBy  string // never who confirmed
+	ApprovedAt  time.Time
+	ChangedAt   time.Time
+	MergedInto  string      // the case that took its findings
+	Observed    Observation // over all its targets
+	Notes       []Note
 }
 
 // A Notice is a drafted letter for one recipient. Nothing sends it.

@@ -11,37 +11,38 @@ import (
 
 // OpenCase records a case with its findings and gives it an id.
 func (db *DB) OpenCase(ctx context.Context, c evidence.Case) (evidence.Case, error) {
-	c.Status = "open"
+	c.Status, c.Observed, c.ChangedAt = evidence.Triage, evidence.SeenUnknown, c.OpenedAt
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		var n int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM cases`).Scan(&n); err != nil {
 			return err
 		}
 		c.ID = fmt.Sprintf("CASE%04d", n+1)
-		_, err := tx.ExecContext(ctx, `INSERT INTO cases (id, title, status, opened_ms, opened_by) VALUES ($1, $2, $3, $4, $5)`,
-			c.ID, c.Title, c.Status, ms(c.OpenedAt), c.OpenedBy)
+		_, err := tx.ExecContext(ctx, `INSERT INTO cases (id, title, status, opened_ms, opened_by, changed_ms) VALUES ($1, $2, $3, $4, $5, $6)`,
+			c.ID, c.Title, string(c.Status), ms(c.OpenedAt), c.OpenedBy, ms(c.OpenedAt))
 		if err != nil {
 			return err
 		}
 		if err := appendEntries(ctx, tx, evidence.Entry{Action: "case.open", Object: c.ID, CaseID: c.ID, Actor: c.OpenedBy, At: c.OpenedAt}); err != nil {
 			return err
 		}
-		_, err = addFindings(ctx, tx, c.ID, c.Findings, c.OpenedBy)
+		_, err = addFindings(ctx, tx, c.ID, c.Findings, c.OpenedBy, "")
 		return err
 	})
 	return c, err
 }
 
-// AddToCase adds findings to a case and returns how many were new to it.
-func (db *DB) AddToCase(ctx context.Context, caseID string, findings []string, actor string) (added int, err error) {
+// AddToCase adds findings to a case and returns how many were new to it. A
+// reason is why, where it was a suggestion.
+func (db *DB) AddToCase(ctx context.Context, caseID string, findings []string, actor, reason string) (added int, err error) {
 	err = db.tx(ctx, func(tx *sql.Tx) error {
-		added, err = addFindings(ctx, tx, caseID, findings, actor)
+		added, err = addFindings(ctx, tx, caseID, findings, actor, reason)
 		return err
 	})
 	return added, err
 }
 
-func addFindings(ctx context.Context, tx *sql.Tx, caseID string, findings []string, actor string) (int, error) {
+func addFindings(ctx context.Context, tx *sql.Tx, caseID string, findings []string, actor, reason string) (int, error) {
 	var log []evidence.Entry
 	for _, id := range findings {
 		r, err := tx.ExecContext(ctx, `INSERT INTO case_finding (case_id, finding_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, caseID, id)
@@ -54,22 +55,43 @@ func addFindings(ctx context.Context, tx *sql.Tx, caseID string, findings []stri
 			}
 			continue
 		}
-		log = append(log, evidence.Entry{Action: "case.add", Object: id, CaseID: caseID, Actor: actor, At: time.Now()})
+		log = append(log, evidence.Entry{Action: "case.add", Object: id, CaseID: caseID, Actor: actor, At: time.Now(), Reason: reason})
 	}
 	return len(log), appendEntries(ctx, tx, log...)
 }
 
+// RemoveFromCase takes findings out of a case, which undoes an addition.
+func (db *DB) RemoveFromCase(ctx context.Context, caseID string, findings []string, actor, reason string) error {
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		for _, id := range findings {
+			r, err := tx.ExecContext(ctx, `DELETE FROM case_finding WHERE case_id = $1 AND finding_id = $2`, caseID, id)
+			if err != nil {
+				return err
+			}
+			if n, err := r.RowsAffected(); err != nil || n == 0 {
+				return err
+			}
+			if err := appendEntries(ctx, tx, evidence.Entry{Action: "case.take_out", Object: id, CaseID: caseID, Actor: actor, At: time.Now(), Reason: reason}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const caseColumns = `id, title, status, opened_ms, opened_by, assignee, confirmed_by, approved_by, approved_ms, changed_ms, merged_into`
+
 func scanCase(scan func(...any) error) (evidence.Case, error) {
 	var c evidence.Case
-	var opened int64
-	err := scan(&c.ID, &c.Title, &c.Status, &opened, &c.OpenedBy)
-	c.OpenedAt = at(opened)
+	var opened, approved, changed int64
+	err := scan(&c.ID, &c.Title, &c.Status, &opened, &c.OpenedBy, &c.Assignee, &c.ConfirmedBy, &c.ApprovedBy, &approved, &changed, &c.MergedInto)
+	c.OpenedAt, c.ApprovedAt, c.ChangedAt, c.Observed = at(opened), at(approved), at(changed), evidence.SeenUnknown
 	return c, err
 }
 
 // Cases lists the cases with their findings.
 func (db *DB) Cases(ctx context.Context) ([]evidence.Case, error) {
-	all, err := rows(ctx, db, scanCase, `SELECT id, title, status, opened_ms, opened_by FROM cases ORDER BY id`)
+	all, err := rows(ctx, db, scanCase, `SELECT `+caseColumns+` FROM cases ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
@@ -81,13 +103,13 @@ func (db *DB) Cases(ctx context.Context) ([]evidence.Case, error) {
 	return all, nil
 }
 
-// Case returns a case by id or its unique beginning.
+// Case returns a case by id, its unique beginning or its number.
 func (db *DB) Case(ctx context.Context, id string) (evidence.Case, error) {
 	whole, err := db.one(ctx, "cases", id)
 	if err != nil {
 		return evidence.Case{}, err
 	}
-	all, err := rows(ctx, db, scanCase, `SELECT id, title, status, opened_ms, opened_by FROM cases WHERE id = $1`, whole)
+	all, err := rows(ctx, db, scanCase, `SELECT `+caseColumns+` FROM cases WHERE id = $1`, whole)
 	if err != nil || len(all) == 0 {
 		return evidence.Case{}, err
 	}
@@ -97,6 +119,15 @@ func (db *DB) Case(ctx context.Context, id string) (evidence.Case, error) {
 func (db *DB) fillCase(ctx context.Context, c *evidence.Case) (err error) {
 	c.Findings, err = rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
 		`SELECT finding_id FROM case_finding WHERE case_id = $1 ORDER BY finding_id`, c.ID)
+	if err != nil {
+		return err
+	}
+	c.Notes, err = rows(ctx, db, func(scan func(...any) error) (n evidence.Note, err error) {
+		var when int64
+		err = scan(&when, &n.By, &n.Text)
+		n.At = at(when)
+		return n, err
+	}, `SELECT at_ms, written_by, body FROM case_note WHERE case_id = $1 ORDER BY n`, c.ID)
 	return err
 }
 

@@ -26,6 +26,9 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
 				if err := insertLeads(ctx, tx, e.Leads); err != nil {
 					return err
 				}
+				if err := insertLinks(ctx, tx, e.Leads); err != nil {
+					return err
+				}
 				log = append(log,
 					evidence.Entry{Action: "collect", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.Commitment},
 					evidence.Entry{Action: "seal", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.SealedSHA})
@@ -99,10 +102,15 @@ func insertFinding(ctx context.Context, tx *sql.Tx, e evidence.Evidence, f evide
 	if err != nil {
 		return err
 	}
+	template := evidence.Template(e.Masked)
+	suppressed, err := suppressing(ctx, tx, template, f.Rule, e.Source.ID)
+	if err != nil {
+		return err
+	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO finding (id, evidence_id, source_id, rule, severity, posted_ms, captured_ms, records, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		f.ID, e.ID, e.Source.ID, f.Rule, f.Severity.Rank(), ms(e.PostedAt), ms(e.CapturedAt), len(f.Records), string(body))
+		INSERT INTO finding (id, evidence_id, source_id, rule, severity, posted_ms, captured_ms, records, body, template, suppressed_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		f.ID, e.ID, e.Source.ID, f.Rule, f.Severity.Rank(), ms(e.PostedAt), ms(e.CapturedAt), len(f.Records), string(body), template, suppressed)
 	if err != nil {
 		return err
 	}

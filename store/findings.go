@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,23 +95,42 @@ func (db *DB) Findings(ctx context.Context, f Filter) ([]FindingRow, error) {
 	}, query, args...)
 }
 
-// one resolves an id or its unique beginning.
+// numbered are the tables whose ids are numbers with a name before them, which
+// may be left out: "7", "case7" and "CASE0007" are one.
+//
+//nolint:gochecknoglobals // a constant table
+var numbered = map[string]string{"cases": "CASE", "notice": "N-", "authorisation": "A-", "canary": "C-", "clock": "K-", "court_order": "O-", "suppression": "S-"}
+
+// one resolves an id, its unique beginning, or its number. The letters before a
+// finding's or a piece of evidence's id may be left out.
 func (db *DB) one(ctx context.Context, table, prefix string) (string, error) {
 	if prefix == "" {
 		return "", ErrNotFound
 	}
-	// substr, not LIKE: case and wildcards mean nothing here.
-	ids, err := rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
-		`SELECT id FROM `+table+` WHERE substr(id, 1, length($1)) = $1 ORDER BY id LIMIT 6`, prefix)
-	switch {
-	case err != nil:
-		return "", err
-	case len(ids) == 0:
-		return "", ErrNotFound
-	case len(ids) > 1 && ids[0] != prefix:
-		return "", &AmbiguousError{evidence.Caption(prefix, 40), ids}
+	tries := []string{prefix}
+	if name, ok := numbered[table]; ok {
+		digits := strings.TrimPrefix(strings.ToUpper(prefix), name)
+		if n, err := strconv.ParseUint(digits, 10, 31); err == nil {
+			tries = append([]string{fmt.Sprintf("%s%04d", name, n)}, tries...)
+		}
 	}
-	return ids[0], nil
+	if name, ok := map[string]string{"finding": "f-", "evidence": "ev-"}[table]; ok && !strings.HasPrefix(prefix, name) {
+		tries = append(tries, name+strings.ToLower(prefix))
+	}
+	for _, try := range tries {
+		// substr, not LIKE: case and wildcards mean nothing here.
+		ids, err := rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
+			`SELECT id FROM `+table+` WHERE substr(id, 1, length($1)) = $1 ORDER BY id LIMIT 6`, try)
+		switch {
+		case err != nil:
+			return "", err
+		case len(ids) > 1 && ids[0] != try:
+			return "", &AmbiguousError{evidence.Caption(prefix, 40), ids}
+		case len(ids) > 0:
+			return ids[0], nil
+		}
+	}
+	return "", ErrNotFound
 }
 
 // Finding returns a finding, by id or its unique beginning, and its evidence.

@@ -76,6 +76,9 @@ func Open(ctx context.Context, path string, mode ...Mode) (*DB, error) {
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(translate(err), pool.Close())
 	}
+	if err := db.fillTemplates(ctx); err != nil {
+		return nil, errors.Join(translate(err), pool.Close())
+	}
 	return db, nil
 }
 

@@ -343,11 +343,11 @@ func TestFilters(t *testing.T) {
 func TestCasesAndNotices(t *testing.T) {
 	db, _ := filled(t, 3)
 	ctx := t.Context()
-	c, err := db.OpenCase(ctx, evidence.Case{Title: "T", OpenedAt: time.Now(), OpenedBy: "analyst:a1", Status: "open"})
+	c, err := db.OpenCase(ctx, evidence.Case{Title: "T", OpenedAt: time.Now(), OpenedBy: "analyst:a1"})
 	if err != nil || c.ID != "CASE0001" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	if n, err := db.AddToCase(ctx, c.ID, []string{"f-0001", "f-0002", "f-0001"}, "analyst:a1"); err != nil || n != 2 {
+	if n, err := db.AddToCase(ctx, c.ID, []string{"f-0001", "f-0002", "f-0001"}, "analyst:a1", ""); err != nil || n != 2 {
 		t.Errorf("added %d, %v", n, err)
 	}
 	if items, err := db.CaseEvidence(ctx, c.ID); err != nil || len(items) != 2 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 )
 
 func newCase(e env) *cobra.Command {
-	return noun("case", "Findings about one abuser", newCaseOpen(e), newCaseList(e), newCaseShow(e), newCaseAdd(e))
+	return noun("case", "Findings about one abuser, and what the team decided about them",
+		newCaseOpen(e), newCaseList(e), newCaseShow(e), newCaseAdd(e), newCaseNote(e), newCaseMerge(e), newCaseAssign(e),
+		newCaseConfirm(e), newCaseApprove(e), newCaseClose(e), newCaseReopen(e))
 }
 
 type caseOptions struct {
@@ -100,8 +103,8 @@ func newCaseAdd(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add CASE", Short: "Add findings to a case",
 		Example: examples("prahari case add CASE0001 --finding f-k3j9"),
-		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE:    func(cmd *cobra.Command, args []string) error { return e.caseAdd(cmd.Context(), args[0], o) },
+		Args:    usageArgs(cobra.ExactArgs(1)), ValidArgsFunction: e.completeCases,
+		RunE: func(cmd *cobra.Command, args []string) error { return e.caseAdd(cmd.Context(), args[0], o) },
 	}
 	o.flags(cmd)
 	return cmd
@@ -121,7 +124,7 @@ func (e env) caseAdd(ctx context.Context, id string, o caseOptions) (err error) 
 	if err != nil {
 		return err
 	}
-	added, err := w.db.AddToCase(ctx, c.ID, ids, e.operator())
+	added, err := w.db.AddToCase(ctx, c.ID, ids, e.operator(), "")
 	if err != nil {
 		return err
 	}
@@ -135,52 +138,131 @@ func caseUnknown(id string, err error) error {
 
 // caseView is a case as printed.
 type caseView struct {
-	ID       string    `json:"id"`
-	Title    string    `json:"title"`
-	Status   string    `json:"status"`
-	OpenedAt time.Time `json:"opened_at"`
-	OpenedBy string    `json:"opened_by"`
-	Findings []string  `json:"findings"`
-	Notices  []string  `json:"notices,omitempty"`
+	ID          string               `json:"id"`
+	Title       string               `json:"title"`
+	Status      evidence.Decision    `json:"status"`
+	Observed    evidence.Observation `json:"observed"`
+	OpenedAt    time.Time            `json:"opened_at"`
+	OpenedBy    string               `json:"opened_by"`
+	ChangedAt   time.Time            `json:"changed_at,omitzero"`
+	Assignee    string               `json:"assignee,omitempty"`
+	ConfirmedBy string               `json:"confirmed_by,omitempty"`
+	ApprovedBy  string               `json:"approved_by,omitempty"`
+	ApprovedAt  time.Time            `json:"approved_at,omitzero"`
+	MergedInto  string               `json:"merged_into,omitempty"`
+	Findings    []string             `json:"findings"`
+	Notices     []string             `json:"notices,omitempty"`
+	Notes       []evidence.Note      `json:"notes,omitempty"`
+	History     []stepView           `json:"history,omitempty"`
+}
+
+// stepView is one custody entry of a case.
+type stepView struct {
+	At     time.Time `json:"at"`
+	Actor  string    `json:"actor"`
+	Action string    `json:"action"`
+	Object string    `json:"object"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 func viewCase(c evidence.Case) caseView {
-	return caseView{ID: c.ID, Title: c.Title, Status: c.Status, OpenedAt: c.OpenedAt, OpenedBy: c.OpenedBy, Findings: c.Findings}
+	return caseView{
+		ID: c.ID, Title: c.Title, Status: c.Status, Observed: c.Observed, OpenedAt: c.OpenedAt, OpenedBy: c.OpenedBy, ChangedAt: c.ChangedAt,
+		Assignee: c.Assignee, ConfirmedBy: c.ConfirmedBy, ApprovedBy: c.ApprovedBy, ApprovedAt: c.ApprovedAt, MergedInto: c.MergedInto,
+		Findings: c.Findings, Notes: c.Notes,
+	}
+}
+
+type caseListOptions struct {
+	status, observed, assignee string
+	open                       bool
 }
 
 func newCaseList(e env) *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List cases", Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
+	var o caseListOptions
+	cmd := &cobra.Command{
+		Use: "list", Short: "List cases: what the team decided, and what Telegram shows", Args: usageArgs(cobra.NoArgs),
+		Example: examples("prahari case list --open", "prahari case list --status sent --json"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.status != "" && !slices.Contains(evidence.Decisions(), evidence.Decision(o.status)) {
+				return usageErrorf(cmd, "--status is one of: %s", decisionNames())
 			}
-			defer w.close(&err)
-			cases, err := w.db.Cases(cmd.Context())
-			if err != nil {
-				return err
-			}
-			views := make([]caseView, len(cases))
-			for i, c := range cases {
-				views[i] = viewCase(c)
-			}
-			return printList(e, views, "No cases. 'prahari case open' makes one from findings.",
-				column[caseView]{"case", func(c caseView) string { return c.ID }, 0},
-				column[caseView]{"status", func(c caseView) string { return c.Status }, 0},
-				column[caseView]{"opened", func(c caseView) string { return stamp(c.OpenedAt) }, 0},
-				column[caseView]{"findings", func(c caseView) string { return fmt.Sprint(len(c.Findings)) }, 0},
-				column[caseView]{"title", func(c caseView) string { return c.Title }, 60},
-			)
+			return e.caseList(cmd.Context(), o)
 		},
 	}
+	f := cmd.Flags()
+	f.StringVar(&o.status, "status", "", "only cases of which this was decided")
+	f.StringVar(&o.observed, "observed", "", "only cases that show this: live, edited, removed, renamed, private, unknown")
+	f.StringVar(&o.assignee, "assignee", "", "only cases of this person")
+	f.BoolVar(&o.open, "open", false, "only cases that are not closed, withdrawn or a false positive")
+	return cmd
+}
+
+func decisionNames() string {
+	var names []string
+	for _, d := range evidence.Decisions() {
+		names = append(names, string(d))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (e env) caseList(ctx context.Context, o caseListOptions) (err error) {
+	w, err := e.openWorkspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close(&err)
+	cases, err := w.db.Cases(ctx)
+	if err != nil {
+		return err
+	}
+	var views []caseView
+	for _, c := range cases {
+		if o.status != "" && string(c.Status) != o.status || o.observed != "" && string(c.Observed) != o.observed ||
+			o.open && c.Status.Ended() || o.assignee != "" && !evidence.SamePerson(c.Assignee, o.assignee) {
+			continue
+		}
+		views = append(views, viewCase(c))
+	}
+	return printList(e, views, "No such cases. 'prahari case open' makes one from findings.",
+		column[caseView]{"case", func(c caseView) string { return c.ID }, 0},
+		column[caseView]{"decided", func(c caseView) string { return string(c.Status) }, 0},
+		column[caseView]{"observed", func(c caseView) string { return string(c.Observed) }, 0},
+		column[caseView]{"opened", func(c caseView) string { return stamp(c.OpenedAt) }, 0},
+		column[caseView]{"assignee", func(c caseView) string { return c.Assignee }, 20},
+		column[caseView]{"findings", func(c caseView) string { return fmt.Sprint(len(c.Findings)) }, 0},
+		column[caseView]{"title", func(c caseView) string { return c.Title }, 60},
+	)
 }
 
 func newCaseShow(e env) *cobra.Command {
 	return &cobra.Command{
-		Use: "show CASE", Short: "Show a case with its findings and notices", Args: usageArgs(cobra.ExactArgs(1)),
+		Use: "show CASE", Short: "Show a case with its findings, notices, notes, suggestions and history",
+		Long:    "Show a case. CASE is an id, its unique beginning, or its number: CASE0001, case1 or 1.",
+		Example: examples("prahari case show CASE0001", "prahari case show 1 --json"),
+		Args:    usageArgs(cobra.ExactArgs(1)), ValidArgsFunction: e.completeCases,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.caseShow(cmd.Context(), args[0]) },
 	}
+}
+
+// completeCases offers the ids of cases to a shell.
+func (e env) completeCases(cmd *cobra.Command, args []string, _ string) (ids []string, d cobra.ShellCompDirective) {
+	d = cobra.ShellCompDirectiveNoFileComp
+	w, err := e.openWorkspace(cmd.Context())
+	if err != nil {
+		return nil, d
+	}
+	defer w.close(&err)
+	cases, err := w.db.Cases(cmd.Context())
+	if err != nil {
+		return nil, d
+	}
+	for _, c := range cases {
+		if !slices.Contains(args, c.ID) {
+			ids = append(ids, c.ID+"\t"+c.Title)
+		}
+	}
+	return ids, d
 }
 
 func (e env) caseShow(ctx context.Context, id string) (err error) {
@@ -201,13 +283,33 @@ func (e env) caseShow(ctx context.Context, id string) (err error) {
 	for _, n := range notices {
 		v.Notices = append(v.Notices, n.ID)
 	}
+	history, err := w.db.History(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, h := range history {
+		v.History = append(v.History, stepView{h.At, h.Actor, h.Action, h.Object, h.Reason})
+	}
 	if e.global.json {
 		return printJSON(e.out, v)
 	}
-	fmt.Fprintf(e.out, "%s  %s (%s)\nopened %s by %s\n", v.ID, v.Title, v.Status, stamp(v.OpenedAt), v.OpenedBy)
+	fmt.Fprintf(e.out, "%s  %s\ndecided %s, observed %s\nopened %s by %s\n", v.ID, v.Title, v.Status, v.Observed, stamp(v.OpenedAt), v.OpenedBy)
+	for _, line := range [][2]string{{"assigned to", v.Assignee}, {"confirmed by", v.ConfirmedBy}, {"approved by", v.ApprovedBy}, {"merged into", v.MergedInto}} {
+		if line[1] != "" {
+			fmt.Fprintf(e.out, "%s %s\n", line[0], line[1])
+		}
+	}
 	fmt.Fprintf(e.out, "%s; 'prahari finding list --case %s' lists them\n", count(len(v.Findings), "finding"), v.ID)
 	for _, n := range notices {
 		fmt.Fprintf(e.out, "notice %s  %s, drafted %s\n", n.ID, n.Kind, stamp(n.DraftedAt))
+	}
+	for _, n := range v.Notes {
+		fmt.Fprintf(e.out, "note %s by %s:\n%s\n", stamp(n.At), n.By, indent(evidence.Printable(n.Text)))
+	}
+	for _, h := range v.History {
+		if h.Action != "case.add" { // the findings are counted above
+			fmt.Fprintln(e.out, evidence.OneLine(fmt.Sprintf("%s  %s %s by %s %s", stamp(h.At), h.Action, h.Object, h.Actor, h.Reason), 200))
+		}
 	}
 	return nil
 }
