@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -88,7 +86,7 @@ func (r Report) Problems() []Problem {
 // verifier walks one bundle.
 type verifier struct {
 	ctx    context.Context //nolint:containedctx // lives as long as the call it belongs to
-	root   *os.Root
+	in     container
 	opts   Options
 	report Report
 	check  *Check
@@ -101,20 +99,34 @@ type verifier struct {
 	sealed  map[string]string // item's id to its commitment
 }
 
-// Verify checks a bundle's folder with no help from outside the program. The
-// report is complete whatever is broken, and the error is then ErrBroken;
-// ErrNotBundle says that there is no bundle to check. It reads only.
-func Verify(ctx context.Context, dir string, opts Options) (_ Report, err error) {
-	if f := opts.SignerFingerprint; f != "" && (!strings.HasPrefix(f, "SHA256:") || len(f) != len("SHA256:")+43) {
-		return Report{}, errors.New("the fingerprint to compare with is not one such as 'ssh-keygen -l' prints: SHA256 and 43 characters")
-	}
-	root, err := openBundle(dir)
+// Verify checks a bundle, a folder or an archive, with no help from outside the
+// program. The report is complete whatever is broken, and the error is then
+// ErrBroken; ErrNotBundle says that there is no bundle to check. It reads only,
+// and unpacks nothing.
+func Verify(ctx context.Context, at string, opts Options) (_ Report, err error) {
+	c, err := openContainer(at)
 	if err != nil {
 		return Report{}, err
 	}
-	defer func() { err = errors.Join(err, root.Close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
+	return verify(ctx, c, at, opts)
+}
+
+// VerifyArchive is Verify for the bytes of a tar or zip; name is for the report.
+func VerifyArchive(ctx context.Context, name string, r io.ReaderAt, size int64, opts Options) (Report, error) {
+	c, err := openArchive(r, size)
+	if err != nil {
+		return Report{}, err
+	}
+	return verify(ctx, c, name, opts)
+}
+
+func verify(ctx context.Context, c container, at string, opts Options) (Report, error) {
+	if f := opts.SignerFingerprint; f != "" && (!strings.HasPrefix(f, "SHA256:") || len(f) != len("SHA256:")+43) {
+		return Report{}, errors.New("the fingerprint to compare with is not one such as 'ssh-keygen -l' prints: SHA256 and 43 characters")
+	}
 	v := &verifier{
-		ctx: ctx, root: root, opts: opts, report: Report{Dir: dir, Checks: []Check{}},
+		ctx: ctx, in: c, opts: opts, report: Report{Dir: at, Checks: []Check{}},
 		files: map[string]int64{}, tag: map[string]string{}, payload: map[string]string{}, info: map[string]string{}, sealed: map[string]string{},
 	}
 	for _, step := range []struct {
@@ -137,6 +149,9 @@ func Verify(ctx context.Context, dir string, opts Options) (_ Report, err error)
 		if err := v.step(step.name, step.run); err != nil {
 			return v.report, err
 		}
+		if step.name == "plain files" && !v.isBundle() {
+			return Report{}, fmt.Errorf("%w: %s has no bagit.txt and no manifest", ErrNotBundle, at)
+		}
 	}
 	v.report.OK = !slices.ContainsFunc(v.report.Checks, func(c Check) bool { return c.Status == Fail })
 	if !v.report.OK {
@@ -146,28 +161,15 @@ func Verify(ctx context.Context, dir string, opts Options) (_ Report, err error)
 	return v.report, nil
 }
 
-// openBundle opens a folder that has at least one of a bag's own files.
-func openBundle(dir string) (*os.Root, error) {
-	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: there is no folder %s", ErrNotBundle, dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the bundle: %w", err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%w: %s is a file; unpack an archive first and name its folder", ErrNotBundle, dir)
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening the bundle: %w", err)
-	}
+// isBundle reports whether one of a bag's own files is there, or something in
+// its place.
+func (v *verifier) isBundle() bool {
 	for _, name := range []string{"bagit.txt", bagInfo, tagManifest, payloadManifest, signaturePath} {
-		if _, err := root.Lstat(name); err == nil {
-			return root, nil
+		if _, ok := v.files[name]; ok {
+			return true
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("%w: %s has no bagit.txt and no manifest", ErrNotBundle, dir), root.Close())
+	return len(v.check.Problems) > 0
 }
 
 // step runs one check. Its error ends Verify; problems do not.
@@ -193,57 +195,39 @@ func (v *verifier) detail(format string, args ...any) { v.check.Detail = fmt.Spr
 // walk lists the bundle and refuses all that is not a plain file or folder with
 // a plain name. What it refuses is never opened.
 func (v *verifier) walk() error {
-	return fs.WalkDir(v.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err := v.ctx.Err(); err != nil {
-			return err
+	return v.in.walk(v.ctx, func(e entry) {
+		if e.name == "" && e.bad == "" {
+			return // the bundle's own folder
 		}
-		if name == "." && err != nil {
-			return fmt.Errorf("reading the bundle: %w", err)
-		}
-		if name == "." {
-			return nil
-		}
-		shown := name
-		bad := checkPath(name)
+		shown := e.name
+		bad := checkPath(e.name)
 		if bad != nil {
-			shown = strconv.QuoteToASCII(name)
+			shown = strconv.QuoteToASCII(shorten(e.name))
 		}
 		switch {
-		case err != nil:
-			v.problem(shown, 0, "cannot be read")
-			return fs.SkipDir
+		case e.name == "":
+			v.problem("", 0, "%s", e.bad)
 		case bad != nil:
 			v.problem(shown, 0, "%v", bad)
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-		case d.Type()&fs.ModeSymlink != 0:
-			v.problem(shown, 0, "is a symbolic link")
-		case d.IsDir():
-			v.dirs = append(v.dirs, name)
-		case !d.Type().IsRegular():
-			v.problem(shown, 0, "is not a plain file")
+		case e.bad != "":
+			v.problem(shown, 0, "%s", e.bad)
+		case e.dir:
+			v.dirs = append(v.dirs, e.name)
 		default:
-			info, err := d.Info()
-			if err != nil {
-				v.problem(shown, 0, "cannot be read")
-				return nil
-			}
-			v.files[name] = info.Size()
+			v.files[e.name] = e.size
 			v.report.Files++
-			v.report.Bytes += info.Size()
+			v.report.Bytes += e.size
 		}
-		return nil
 	})
 }
 
 // open opens a file that walk found.
-func (v *verifier) open(name string) (*os.File, bool) {
+func (v *verifier) open(name string) (io.ReadCloser, bool) {
 	if _, ok := v.files[name]; !ok {
 		v.problem(name, 0, "is missing")
 		return nil, false
 	}
-	f, err := v.root.Open(name)
+	f, err := v.in.open(name)
 	if err != nil {
 		v.problem(name, 0, "cannot be read")
 		return nil, false

@@ -256,12 +256,14 @@ func newBundleVerify(e env) *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
 		Use: "verify BUNDLE", Short: "Check that a bundle is what was signed",
-		Long: `Check that a bundle is what was signed. Every damaged item is named, the first first; exit
+		Long: `Check that a bundle, a folder or a .tar or .zip of one, is what was signed. Archives are read
+where they lie, nothing is unpacked. Every damaged item is named, the first first; exit
 code 5 when there is one. Without --signer-fingerprint the check shows only that the bundle
 is consistent with the key inside it: take the fingerprint from the cover letter.`,
-		Example: examples("prahari bundle verify EB-CASE0001-0001-20261124T080000Z --signer-fingerprint SHA256:…"),
-		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE:    func(cmd *cobra.Command, args []string) error { return e.bundleVerify(cmd.Context(), args[0], o) },
+		Example: examples("prahari bundle verify EB-CASE0001-0001-20261124T080000Z --signer-fingerprint SHA256:…",
+			"prahari bundle verify received.zip --json"),
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return e.bundleVerify(cmd.Context(), args[0], o) },
 	}
 	cmd.Flags().StringVar(&o.fingerprint, "signer-fingerprint", "", "the key that must have signed it, SHA256:…")
 	return cmd
