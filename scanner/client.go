@@ -13,13 +13,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/gotd/log/logslog"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/auth"
-	"github.com/gotd/td/telegram/dcs"
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
-	"github.com/gotd/td/transport"
 
 	"prahari/evidence"
 )
@@ -86,6 +85,15 @@ type link struct {
 	reconnect func()                 // called when the connection is made anew
 }
 
+// reconnecting says how long to wait before the connection is made anew: twice as
+// long after each attempt, to a minute, and half of it more or less, so that
+// accounts that lost one connection together do not come back together. It does
+// not give up.
+func reconnecting() backoff.BackOff {
+	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond), backoff.WithMultiplier(2),
+		backoff.WithRandomizationFactor(0.5), backoff.WithMaxInterval(time.Minute), backoff.WithMaxElapsedTime(0))
+}
+
 func (s *Scanner) client(l link) (*telegram.Client, error) {
 	c := s.config
 	o := telegram.Options{
@@ -121,10 +129,20 @@ func (s *Scanner) client(l link) (*telegram.Client, error) {
 		}
 		o.DCList.Options = append(o.DCList.Options, tg.DCOption{ID: server.DC, IPAddress: host, Port: int(n)})
 	}
-	if len(c.Servers) > 0 {
-		o.Resolver = dcs.Plain(dcs.PlainOptions{Protocol: transport.Intermediate})
+	var err error
+	if o.Resolver, err = c.Proxy.resolver(); err != nil {
+		return nil, err
 	}
+	o.ReconnectionBackoff = reconnecting
 	return telegram.NewClient(c.APIID, c.APIHash, o), nil
+}
+
+// through names the proxy, if there is one.
+func (s *Scanner) through() string {
+	if s.config.Proxy.address == "" {
+		return ""
+	}
+	return " through " + s.config.Proxy.String()
 }
 
 // connected runs f once a data centre answers.
@@ -136,7 +154,7 @@ func (s *Scanner) connected(ctx context.Context, l link, f func(context.Context,
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(s.config.ConnectTimeout, func() {
-		cancel(fmt.Errorf("%w within %s: check the network, and telegram.servers in prahari.yaml if it is set", ErrUnreachable, s.config.ConnectTimeout))
+		cancel(fmt.Errorf("%w%s within %s: check the network, and telegram.servers and telegram.proxy in prahari.yaml where they are set", ErrUnreachable, s.through(), s.config.ConnectTimeout))
 	})
 	defer late.Stop()
 	var inner error

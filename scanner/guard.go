@@ -37,22 +37,30 @@ var signIns = []string{
 	"auth.importLoginToken", "auth.sendCode", "auth.signIn",
 }
 
-// maxWaits bounds how often in a row one call waits for the rate limit.
-const maxWaits = 20
+// writes are the methods that an authorisation may name. A wait that Telegram asks
+// for says that nothing was written; only then are they repeated.
+//
+//nolint:gochecknoglobals // a constant list
+var writes = []string{"channels.joinChannel", "messages.sendMessage"}
 
 // A guard stands before every call: it refuses what is not on the lists, counts,
 // waits where Telegram asks to, and repeats reads that a broken connection lost.
 type guard struct {
-	maxWait time.Duration
+	account string
+	pace    Pace
 	events  func(Event)
 
 	mu    sync.Mutex
 	calls map[string]int
-	until map[string]time.Time // when a method may be called again
+	waits map[string]evidence.Wait // by method
 }
 
-func newGuard(maxWait time.Duration, events func(Event)) *guard {
-	return &guard{maxWait: maxWait, events: events, calls: map[string]int{}, until: map[string]time.Time{}}
+func newGuard(account string, pace Pace, known []evidence.Wait, events func(Event)) *guard {
+	g := &guard{account: account, pace: pace, events: events, calls: map[string]int{}, waits: map[string]evidence.Wait{}}
+	for _, w := range known {
+		g.waits[w.Method] = w
+	}
+	return g
 }
 
 type authorisedKey struct{}
@@ -133,36 +141,6 @@ func transient(err error) bool {
 		return rpc.Code >= 500 || rpc.Code < 0
 	}
 	return true
-}
-
-// invoke makes a call, after the wait that Telegram asked of its method.
-func (g *guard) invoke(ctx context.Context, method string, call func() error) error {
-	for range maxWaits {
-		g.mu.Lock()
-		g.calls[method]++
-		wait := time.Until(g.until[method])
-		g.mu.Unlock()
-		if wait > 0 {
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		err := call()
-		wait, flooded := tgerr.AsFloodWait(err)
-		if !flooded {
-			return err
-		}
-		if wait > g.maxWait {
-			return fmt.Errorf("%w: %s may be called again in %s, the cap is %s", ErrFloodWait, method, wait, g.maxWait)
-		}
-		g.events(Event{Kind: Waiting, Method: method, Wait: wait})
-		g.mu.Lock()
-		g.until[method] = time.Now().Add(wait)
-		g.mu.Unlock()
-	}
-	return fmt.Errorf("%w: %s was put off %d times in a row", ErrFloodWait, method, maxWaits)
 }
 
 func (g *guard) counts() map[string]int {

@@ -3,6 +3,7 @@ package scanner
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tg"
@@ -48,5 +49,29 @@ func TestGuardLetsOnlyTheAuthorisedCallThrough(t *testing.T) {
 		if ok, _ := allowed(context.Background(), tc.call.TypeName(), tc.call); ok {
 			t.Errorf("%s: allowed without an authorisation", name)
 		}
+	}
+}
+
+// Attempts to connect come ever more seldom, never in step, and never end.
+func TestReconnectingBacksOffWithJitter(t *testing.T) {
+	longest := time.Duration(0)
+	b, other := reconnecting(), reconnecting()
+	same := 0
+	for n := range 200 {
+		d := b.NextBackOff()
+		if d == other.NextBackOff() {
+			same++
+		}
+		most := time.Minute * 3 / 2
+		if n == 0 {
+			most = 300 * time.Millisecond
+		}
+		if d <= 0 || d > most {
+			t.Fatalf("attempt %d comes after %s", n+1, d)
+		}
+		longest = max(longest, d)
+	}
+	if longest < 30*time.Second || same > 100 {
+		t.Errorf("the longest wait is %s, %d of 200 are in step", longest, same)
 	}
 }

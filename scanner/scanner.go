@@ -99,6 +99,7 @@ type Config struct {
 	DC          int                 // the first data centre to call, with Servers and PublicKeys; 0: Telegram's own
 	Servers     []Server            // none: Telegram's own
 	PublicKeys  [][]byte            // PEM; none: Telegram's own
+	Proxy       Proxy               // zero: none
 	Keeper      Keeper
 	Finder      Finder
 	Maker       *evidence.Maker
@@ -106,11 +107,14 @@ type Config struct {
 	Log         *slog.Logger
 	AppVersion  string
 
-	MaxFloodWait    time.Duration // longer waits end the work; 0: 10 minutes
-	PollInterval    time.Duration // least time between looks at a source read without joining; 0: 1 minute
-	MaxPollInterval time.Duration // the most, for one that is silent; 0: 6 hours
-	PollsPerMinute  int           // looks of the account at all such sources; 0: 30
-	ConnectTimeout  time.Duration // for the first answer; 0: 30 seconds
+	MaxFloodWait    time.Duration            // longer waits end the work; 0: 10 minutes
+	FloodWaits      map[string]time.Duration // instead of MaxFloodWait, for single methods
+	PeerFloodRest   time.Duration            // how long nothing is written after PEER_FLOOD; 0: a day
+	Waits           []evidence.Wait          // that Telegram asked for before, as Resting and Waiting events told
+	PollInterval    time.Duration            // least time between looks at a source read without joining; 0: 1 minute
+	MaxPollInterval time.Duration            // the most, for one that is silent; 0: 6 hours
+	PollsPerMinute  int                      // looks of the account at all such sources; 0: 30
+	ConnectTimeout  time.Duration            // for the first answer; 0: 30 seconds
 }
 
 // An EventKind says what an Event tells.
@@ -120,7 +124,8 @@ type EventKind string
 const (
 	Connected    EventKind = "connected"    // the data centre answers
 	Disconnected EventKind = "disconnected" // the connection broke; it is made anew
-	Waiting      EventKind = "flood_wait"   // Telegram asked to wait
+	Waiting      EventKind = "flood_wait"   // Telegram asked to wait, and the call waits
+	Resting      EventKind = "rest"         // Telegram asked for more than the pace allows: the method is not called
 	Reading      EventKind = "reading"      // a page of history was read: Done of Total message ids
 	CaughtUp     EventKind = "caught_up"    // the history of a source is read
 	Watching     EventKind = "watching"     // all histories are read, updates are coming in
@@ -136,6 +141,7 @@ type Event struct {
 	Source      evidence.Source
 	Done, Total int64
 	Wait        time.Duration
+	Until       evidence.Wait // of Waiting and Resting
 	Method      string
 	Detail      string
 	Evidence    *evidence.Evidence // of a finding
@@ -157,9 +163,6 @@ func New(c Config) (*Scanner, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.MaxFloodWait <= 0 {
-		c.MaxFloodWait = 10 * time.Minute
 	}
 	if c.PollInterval <= 0 {
 		c.PollInterval = time.Minute
@@ -191,7 +194,11 @@ func New(c Config) (*Scanner, error) {
 			c.Events(e)
 		}
 	}
-	s.guard = newGuard(c.MaxFloodWait, s.events.send)
+	pace, err := newPace(c.MaxFloodWait, c.FloodWaits, c.PeerFloodRest)
+	if err != nil {
+		return nil, err
+	}
+	s.guard = newGuard(c.Account, pace, c.Waits, s.events.send)
 	return s, nil
 }
 

@@ -23,6 +23,9 @@ type Stats struct {
 	Deletions  int64                     `json:"deletions"` // messages that their source deleted
 	FloodWaits map[string]int64          `json:"flood_waits"`
 	WaitUntil  time.Time                 `json:"wait_until,omitzero"` // when the last wait that Telegram asked for ends
+	Waits      []evidence.Wait           `json:"waits"`               // that last
+	Pace       Pace                      `json:"pace"`                // which waits are kept
+	Proxy      string                    `json:"proxy,omitempty"`     // that all connections go through
 	Calls      map[string]int            `json:"calls"`               // to Telegram, by method
 	Queue      int                       `json:"queue"`               // pieces of evidence that wait for the disk
 	Lag        time.Duration             `json:"lag_ns"`              // from posting to reading, of the last message that was pushed
@@ -49,7 +52,7 @@ func (m *meter) event(e Event) {
 			s.Connected = true
 		case Disconnected:
 			s.Connected = false
-		case Waiting:
+		case Waiting, Resting:
 			s.FloodWaits[e.Method]++
 			s.WaitUntil = time.Now().Add(e.Wait)
 		case CaughtUp:
@@ -74,6 +77,7 @@ func (s *Scanner) Stats() Stats {
 	stats.Messages, stats.FloodWaits = maps.Clone(stats.Messages), maps.Clone(stats.FloodWaits)
 	s.meter.mu.Unlock()
 	stats.Account, stats.At, stats.Calls = s.config.Account, time.Now(), s.guard.counts()
+	stats.Waits, stats.Pace, stats.Proxy = s.guard.resting(), s.guard.pace, s.config.Proxy.String()
 	if queue != nil {
 		stats.Queue = queue()
 	}

@@ -49,7 +49,7 @@ workspace with mode 0600; the number is kept masked.`,
 
 // client makes the workspace's connection to Telegram for one account. Only
 // watch needs the maker, the others pass nil.
-func (w *workspace) client(account string, maker *evidence.Maker, finder scanner.Finder, events func(scanner.Event)) (*scanner.Scanner, error) {
+func (w *workspace) client(ctx context.Context, account string, maker *evidence.Maker, finder scanner.Finder, events func(scanner.Event)) (*scanner.Scanner, error) {
 	id, hash, err := w.credentials()
 	if err != nil {
 		return nil, err
@@ -61,13 +61,24 @@ func (w *workspace) client(account string, maker *evidence.Maker, finder scanner
 	if err != nil {
 		return nil, err
 	}
+	proxy, err := w.proxy()
+	if err != nil {
+		return nil, err
+	}
+	waits, err := w.db.Waits(ctx, account, time.Now())
+	if err != nil {
+		return nil, err
+	}
 	t := w.config.Telegram
 	c := scanner.Config{
-		SessionKey: key,
-		Account:    account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
-		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: events, Log: w.env.log(), AppVersion: version,
+		SessionKey: key, Proxy: proxy, Waits: waits, FloodWaits: map[string]time.Duration{}, PeerFloodRest: time.Duration(w.config.Watch.PeerFloodRest),
+		Account: account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
+		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: w.keepWaits(ctx, events), Log: w.env.log(), AppVersion: version,
 		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),
 		MaxPollInterval: time.Duration(w.config.Watch.MaxPollInterval), PollsPerMinute: w.config.Watch.PollsPerMinute,
+	}
+	for method, most := range w.config.Watch.FloodWaits {
+		c.FloodWaits[method] = time.Duration(most)
 	}
 	for _, s := range t.Servers {
 		c.Servers = append(c.Servers, scanner.Server{DC: s.DC, Address: s.Address})
@@ -86,15 +97,21 @@ func (w *workspace) client(account string, maker *evidence.Maker, finder scanner
 	return scanner.New(c)
 }
 
-// sessionKey reads the key that seals sessions, and makes it the first time.
-func (w *workspace) sessionKey() (*age.X25519Identity, error) {
+// sessionKeyPath is where the key that seals sessions lies.
+func (w *workspace) sessionKeyPath() string {
 	path := w.config.Telegram.SessionKeyFile
 	switch {
 	case path == "":
-		path = w.path("keys/session.key")
+		return w.path("keys/session.key")
 	case !strings.HasPrefix(path, "/"):
-		path = w.path(path)
+		return w.path(path)
 	}
+	return path
+}
+
+// sessionKey reads the key that seals sessions, and makes it the first time.
+func (w *workspace) sessionKey() (*age.X25519Identity, error) {
+	path := w.sessionKeyPath()
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		key, err := age.GenerateX25519Identity()
 		if err != nil {
@@ -125,7 +142,7 @@ func (e env) login(ctx context.Context, o loginOptions) (err error) {
 		return err
 	}
 	defer w.close(&err)
-	client, err := w.client(o.account, nil, nil, e.showEvent)
+	client, err := w.client(ctx, o.account, nil, nil, e.showEvent)
 	if err != nil {
 		return err
 	}

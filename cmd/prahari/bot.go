@@ -42,7 +42,7 @@ func (e env) botProfile(ctx context.Context, ref, account string) (err error) {
 		return err
 	}
 	defer w.close(&err)
-	client, err := w.client(account, nil, nil, e.showEvent)
+	client, err := w.client(ctx, account, nil, nil, e.showEvent)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 		return err
 	}
 	shown := &progress{env: e}
-	client, err := w.client(o.account, maker, finder, shown.event)
+	client, err := w.client(ctx, o.account, maker, finder, shown.event)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (e env) candidateAccept(ctx context.Context, ref string, o sourceOptions) (
 	if err != nil {
 		return candidateUnknown(ref, err)
 	}
-	client, err := w.client(o.account, nil, nil, e.showEvent)
+	client, err := w.client(ctx, o.account, nil, nil, e.showEvent)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (e env) discover(ctx context.Context, query, account string) (err error) {
 	if len(finder.Find(query, evidence.File).Matches) > 0 || evidence.Sweep(query) != query {
 		return errors.New("the query holds an identifier and was not sent: search for words, never for a person's number")
 	}
-	client, err := w.client(account, nil, nil, e.showEvent)
+	client, err := w.client(ctx, account, nil, nil, e.showEvent)
 	if err != nil {
 		return err
 	}

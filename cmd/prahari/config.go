@@ -34,13 +34,15 @@ type organisation struct {
 }
 
 type telegramConfig struct {
-	APIID          int      `yaml:"api_id,omitempty"`
-	APIHash        string   `yaml:"api_hash,omitempty"`
-	APIHashFile    string   `yaml:"api_hash_file,omitempty"`
-	SessionKeyFile string   `yaml:"session_key_file,omitempty"` // default keys/session.key
-	DC             int      `yaml:"dc,omitempty"`               // these three only for a data centre that is not Telegram's own
-	Servers        []server `yaml:"servers,omitempty"`
-	PublicKeys     []string `yaml:"public_keys,omitempty"` // PEM files
+	APIID           int      `yaml:"api_id,omitempty"`
+	APIHash         string   `yaml:"api_hash,omitempty"`
+	APIHashFile     string   `yaml:"api_hash_file,omitempty"`
+	SessionKeyFile  string   `yaml:"session_key_file,omitempty"`  // default keys/session.key
+	Proxy           string   `yaml:"proxy,omitempty"`             // socks5://user@host:port, mtproxy://host:port, tg://proxy?…
+	ProxySecretFile string   `yaml:"proxy_secret_file,omitempty"` // its password or secret; or $PRAHARI_PROXY_SECRET
+	DC              int      `yaml:"dc,omitempty"`                // these three only for a data centre that is not Telegram's own
+	Servers         []server `yaml:"servers,omitempty"`
+	PublicKeys      []string `yaml:"public_keys,omitempty"` // PEM files
 }
 
 type server struct {
@@ -49,10 +51,12 @@ type server struct {
 }
 
 type watchConfig struct {
-	PollInterval    duration `yaml:"poll_interval,omitempty"`     // the least, of sources that are read without joining
-	MaxPollInterval duration `yaml:"max_poll_interval,omitempty"` // the most, of those that are silent
-	PollsPerMinute  int      `yaml:"polls_per_minute,omitempty"`  // of one account
-	MaxFloodWait    duration `yaml:"max_flood_wait,omitempty"`    // longer waits end the run with exit code 6
+	PollInterval    duration            `yaml:"poll_interval,omitempty"`     // the least, of sources that are read without joining
+	MaxPollInterval duration            `yaml:"max_poll_interval,omitempty"` // the most, of those that are silent
+	PollsPerMinute  int                 `yaml:"polls_per_minute,omitempty"`  // of one account
+	MaxFloodWait    duration            `yaml:"max_flood_wait,omitempty"`    // longer waits end the run with exit code 6
+	FloodWaits      map[string]duration `yaml:"flood_waits,omitempty"`       // the same for single methods
+	PeerFloodRest   duration            `yaml:"peer_flood_rest,omitempty"`   // nothing is written so long after PEER_FLOOD
 }
 
 // duration reads "30s" and "5m".

@@ -59,6 +59,12 @@ func (e env) doctor(ctx context.Context) (err error) {
 	}
 	add("signing key", err, detail)
 	add("modes", w.modes(), "nothing in the workspace is open to others")
+	proxy, err := w.proxy()
+	detail = "none: connections are direct"
+	if err == nil && proxy.String() != "" {
+		detail = "all connections go through " + proxy.String()
+	}
+	add("proxy", err, detail)
 	add("database", w.db.Integrity(ctx), "sound")
 	entries, head, err := w.db.VerifyCustody(ctx)
 	add("custody log", err, fmt.Sprintf("%d entries, unbroken, head %.12s…", entries, head))
@@ -112,7 +118,7 @@ func (w *workspace) modes() error {
 func (w *workspace) identityInside() string {
 	found := ""
 	_ = filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && found == "" {
+		if err == nil && d.Type().IsRegular() && found == "" && path != w.sessionKeyPath() { // that one opens sessions
 			if info, err := d.Info(); err == nil && info.Size() < 64<<10 {
 				if data, err := os.ReadFile(path); err == nil && containsIdentity(data) {
 					found = path

@@ -47,13 +47,13 @@ func (w *workspace) accountsOf(ctx context.Context, named string) (labels, out [
 	return []string{defaultAccount}, nil, nil
 }
 
-func (w *workspace) fleet(labels, out []string, maker *evidence.Maker, finder scanner.Finder, events func(scanner.Event)) (*fleet, error) {
+func (w *workspace) fleet(ctx context.Context, labels, out []string, maker *evidence.Maker, finder scanner.Finder, events func(scanner.Event)) (*fleet, error) {
 	f := &fleet{w: w, scanners: map[string]*scanner.Scanner{}, out: map[string]bool{}}
 	for _, label := range out {
 		f.out[label] = true
 	}
 	for _, label := range labels {
-		s, err := w.client(label, maker, finder, events)
+		s, err := w.client(ctx, label, maker, finder, events)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	_ "github.com/mattn/go-sqlite3"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -53,6 +55,8 @@ func TestScripts(t *testing.T) {
 			"datacentre": dataCentre,
 			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE: what happens there.
 			"dc": dc,
+			// configure FILE YAML: merge settings into a config.
+			"configure": configure,
 			// busy FILE: another program holds the database's write lock until the script ends.
 			"busy": busy,
 			// sql FILE STATEMENT: meddle with a database.
@@ -185,6 +189,25 @@ func dc(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("dc %v: no such thing", args)
 	}
+}
+
+func configure(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: configure FILE YAML")
+	}
+	all, change := map[string]any{}, map[string]map[string]any{}
+	ts.Check(yaml.Unmarshal([]byte(ts.ReadFile(args[0])), &all))
+	ts.Check(yaml.Unmarshal([]byte(args[1]), &change))
+	for section, settings := range change {
+		if known, ok := all[section].(map[string]any); ok {
+			maps.Copy(known, settings)
+		} else {
+			all[section] = settings
+		}
+	}
+	data, err := yaml.Marshal(all)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
 }
 
 func meddle(ts *testscript.TestScript, neg bool, args []string) {

@@ -69,7 +69,7 @@ func (e env) sourceAdd(ctx context.Context, ref string, o sourceOptions) (err er
 	if watched && !o.join {
 		return e.sourceAdded(known, "is watched already")
 	}
-	client, err := w.client(o.account, nil, nil, e.showEvent)
+	client, err := w.client(ctx, o.account, nil, nil, e.showEvent)
 	if err != nil {
 		return err
 	}

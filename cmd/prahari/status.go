@@ -171,6 +171,9 @@ func (e env) statusText(v statusView) error {
 
 func (e env) accountStatus(s *scanner.Stats, running bool) error {
 	connection := "connected"
+	if s.Proxy != "" {
+		connection += " through " + s.Proxy
+	}
 	if !s.Connected || !running {
 		connection = "not connected"
 	}
@@ -183,10 +186,24 @@ func (e env) accountStatus(s *scanner.Stats, running bool) error {
 			_, err = fmt.Fprintf(e.out, "%-14s %s %d, waits %d\n", "calls", method, s.Calls[method], s.FloodWaits[method])
 		}
 	}
-	if wait := time.Until(s.WaitUntil); wait > 0 && err == nil {
-		_, err = fmt.Fprintf(e.out, "%-14s Telegram asked for it, until %s\n", "waiting", stamp(s.WaitUntil))
+	for _, w := range s.Waits {
+		if err == nil && time.Now().Before(w.Until) {
+			_, err = fmt.Fprintf(e.out, "%-14s %s until %s, for Telegram asked for it (%s)\n", "waiting", w.Method, stamp(w.Until), w.Reason)
+		}
+	}
+	if err == nil && s.Pace.InARow > 0 { // a status of an earlier version has none
+		_, err = fmt.Fprintf(e.out, "%-14s %s\n", "pace", paceText(s.Pace))
 	}
 	return err
+}
+
+// paceText says which waits are kept.
+func paceText(p scanner.Pace) string {
+	out := fmt.Sprintf("waits to %s are kept, %d in a row; longer ones end with exit code 6; nothing is written for %s after PEER_FLOOD", p.MaxWait, p.InARow, p.Rest)
+	for _, method := range slices.Sorted(maps.Keys(p.Methods)) {
+		out += fmt.Sprintf("; %s to %s", method, p.Methods[method])
+	}
+	return out
 }
 
 // collector gives the accounts' stats to Prometheus at each scrape.

@@ -78,7 +78,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	accounts, err := w.fleet(labels, out, maker, finder, shown.event)
+	accounts, err := w.fleet(ctx, labels, out, maker, finder, shown.event)
 	if err != nil {
 		return err
 	}
@@ -153,6 +153,8 @@ func (p *progress) event(event scanner.Event) {
 		p.env.say("The connection broke; it is made anew.")
 	case scanner.Waiting:
 		p.env.say("Telegram asks to wait %s before %s; waiting.", event.Wait, event.Method)
+	case scanner.Resting:
+		p.env.say("Telegram asks for %s before %s (%s): that is more than prahari waits, and is kept for the next run too.", event.Wait, event.Method, event.Detail)
 	case scanner.Missed:
 		p.env.say("%s: messages %d to %d: %s", name, event.Done, event.Total, event.Detail)
 	case scanner.Inaccessible:
