@@ -15,14 +15,15 @@ import (
 
 func newCase(e env) *cobra.Command {
 	return noun("case", "Findings about one abuser, and what the team decided about them",
-		newCaseOpen(e), newCaseList(e), newCaseShow(e), newCaseAdd(e), newCaseNote(e), newCaseMerge(e), newCaseAssign(e),
+		newCaseOpen(e), newCaseList(e), newCaseShow(e), newCaseAdd(e), newCaseSuggest(e), newCaseNote(e), newCaseMerge(e), newCaseAssign(e),
 		newCaseConfirm(e), newCaseApprove(e), newCaseClose(e), newCaseReopen(e))
 }
 
 type caseOptions struct {
-	title    string
-	findings []string
-	sources  []string
+	title       string
+	findings    []string
+	sources     []string
+	suggestions []string // of the case
 }
 
 func (o *caseOptions) flags(cmd *cobra.Command) {
@@ -102,11 +103,12 @@ func newCaseAdd(e env) *cobra.Command {
 	var o caseOptions
 	cmd := &cobra.Command{
 		Use: "add CASE", Short: "Add findings to a case",
-		Example: examples("prahari case add CASE0001 --finding f-k3j9"),
+		Example: examples("prahari case add CASE0001 --finding f-k3j9", "prahari case add CASE0001 --suggestion s-k3j9x2ab"),
 		Args:    usageArgs(cobra.ExactArgs(1)), ValidArgsFunction: e.completeCases,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.caseAdd(cmd.Context(), args[0], o) },
 	}
 	o.flags(cmd)
+	cmd.Flags().StringArrayVar(&o.suggestions, "suggestion", nil, "add the findings of this suggestion (repeat)")
 	return cmd
 }
 
@@ -127,6 +129,17 @@ func (e env) caseAdd(ctx context.Context, id string, o caseOptions) (err error) 
 	added, err := w.db.AddToCase(ctx, c.ID, ids, e.operator(), "")
 	if err != nil {
 		return err
+	}
+	for _, id := range o.suggestions {
+		s, err := w.suggestion(ctx, c.ID, id)
+		if err != nil {
+			return err
+		}
+		n, err := w.db.AddToCase(ctx, c.ID, s.Findings, e.operator(), s.Reason)
+		if err != nil {
+			return err
+		}
+		added += n
 	}
 	_, err = fmt.Fprintf(e.out, "%s: %s added\n", c.ID, count(added, "finding"))
 	return err
@@ -154,6 +167,8 @@ type caseView struct {
 	Notices     []string             `json:"notices,omitempty"`
 	Notes       []evidence.Note      `json:"notes,omitempty"`
 	History     []stepView           `json:"history,omitempty"`
+
+	Suggestions []evidence.Suggestion `json:"suggestions,omitempty"`
 }
 
 // stepView is one custody entry of a case.
@@ -283,6 +298,9 @@ func (e env) caseShow(ctx context.Context, id string) (err error) {
 	for _, n := range notices {
 		v.Notices = append(v.Notices, n.ID)
 	}
+	if v.Suggestions, err = w.db.Suggestions(ctx, c.ID); err != nil {
+		return err
+	}
 	history, err := w.db.History(ctx, c.ID)
 	if err != nil {
 		return err
@@ -302,6 +320,9 @@ func (e env) caseShow(ctx context.Context, id string) (err error) {
 	fmt.Fprintf(e.out, "%s; 'prahari finding list --case %s' lists them\n", count(len(v.Findings), "finding"), v.ID)
 	for _, n := range notices {
 		fmt.Fprintf(e.out, "notice %s  %s, drafted %s\n", n.ID, n.Kind, stamp(n.DraftedAt))
+	}
+	for _, s := range v.Suggestions {
+		fmt.Fprintf(e.out, "suggestion %s  %s\n", s.ID, s.Reason)
 	}
 	for _, n := range v.Notes {
 		fmt.Fprintf(e.out, "note %s by %s:\n%s\n", stamp(n.At), n.By, indent(evidence.Printable(n.Text)))

@@ -57,6 +57,8 @@ func TestScripts(t *testing.T) {
 			"dc": dc,
 			// configure FILE YAML: merge settings into a config.
 			"configure": configure,
+			// suggestion CASE SOURCE: sets $SUGGESTION to the case's suggestion about that source.
+			"suggestion": suggestion,
 			// busy FILE: another program holds the database's write lock until the script ends.
 			"busy": busy,
 			// sql FILE STATEMENT: meddle with a database.
@@ -208,6 +210,20 @@ func configure(ts *testscript.TestScript, neg bool, args []string) {
 	data, err := yaml.Marshal(all)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+}
+
+func suggestion(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: suggestion CASE SOURCE")
+	}
+	ts.Check(ts.Exec("prahari", "case", "suggest", args[0]))
+	for _, line := range strings.Split(ts.ReadFile("stdout"), "\n") {
+		if id, rest, _ := strings.Cut(line, "\t"); strings.Contains(rest, "@"+args[1]) {
+			ts.Setenv("SUGGESTION", id)
+			return
+		}
+	}
+	ts.Fatalf("nothing about @%s is suggested", args[1])
 }
 
 func meddle(ts *testscript.TestScript, neg bool, args []string) {
