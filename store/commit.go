@@ -155,13 +155,13 @@ func observe(ctx context.Context, tx *sql.Tx, o evidence.Observed) error {
 	lo, hi := o.Lo, o.Hi
 	var least, most sql.NullInt64
 	err := tx.QueryRowContext(ctx, `
-		SELECT min(lo), max(hi) FROM coverage WHERE source_id = $1 AND how = $2 AND account = $3 AND lo <= $4 + 1 AND hi >= $5 - 1`,
+		SELECT min(lo), max(hi) FROM coverage WHERE source_id = $1 AND how = $2 AND account = $3 AND lo <= CAST($4 AS BIGINT) + 1 AND hi >= CAST($5 AS BIGINT) - 1`,
 		o.SourceID, string(o.How), o.Account, hi, lo).Scan(&least, &most)
 	if err != nil {
 		return err
 	}
 	if least.Valid {
-		_, err := tx.ExecContext(ctx, `DELETE FROM coverage WHERE source_id = $1 AND how = $2 AND account = $3 AND lo <= $4 + 1 AND hi >= $5 - 1`,
+		_, err := tx.ExecContext(ctx, `DELETE FROM coverage WHERE source_id = $1 AND how = $2 AND account = $3 AND lo <= CAST($4 AS BIGINT) + 1 AND hi >= CAST($5 AS BIGINT) - 1`,
 			o.SourceID, string(o.How), o.Account, hi, lo)
 		if err != nil {
 			return err

@@ -9,17 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/mattn/go-sqlite3"
-	"golang.org/x/sys/unix"
 )
 
 // What callers act on.
@@ -43,10 +37,20 @@ func (e *AmbiguousError) Error() string {
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// An engine is one of the two databases. Both take the same statements; where
+// they differ (opening, locks, triggers, errors) is in the file of its name.
+type engine string
+
+const (
+	sqlite   engine = "sqlite"
+	postgres engine = "postgres"
+)
+
 // DB is a workspace's database. It may be used by many goroutines.
 type DB struct {
-	sql  *sql.DB
-	path string
+	sql    *sql.DB
+	engine engine
+	path   string // of the file; "" on a server
 }
 
 // A Mode says what Open may do.
@@ -55,26 +59,21 @@ type Mode int
 // Create makes the database where there is none.
 const Create Mode = 1
 
-// Open opens the database at path and brings its schema up to date. Without
-// Create a missing file is fs.ErrNotExist.
-func Open(ctx context.Context, path string, mode ...Mode) (*DB, error) {
-	if err := touch(path, slices.Contains(mode, Create)); err != nil {
-		return nil, err
+// Open opens a database and brings its schema up to date: a file of SQLite by
+// its path, or one on PostgreSQL by its URL. Without Create what is not there is
+// fs.ErrNotExist.
+func Open(ctx context.Context, where string, mode ...Mode) (*DB, error) {
+	create := slices.Contains(mode, Create)
+	open := openSQLite
+	if IsURL(where) {
+		open = openPostgres
 	}
-	// A write transaction takes the lock at its start, so that it never fails
-	// half-way for another writer; FULL survives a power cut.
-	pragmas := url.Values{
-		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"}, "_busy_timeout": {"10000"},
-		"_txlock": {"immediate"}, "_secure_delete": {"on"},
-	}
-	pool, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	db, err := open(ctx, where, create)
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		return nil, translate(err)
 	}
-	pool.SetMaxOpenConns(4)
-	db := &DB{sql: pool, path: path}
 	if err := db.migrate(ctx); err != nil {
-		return nil, errors.Join(translate(err), pool.Close())
+		return nil, errors.Join(translate(err), db.sql.Close())
 	}
 	if err := db.fillTemplates(ctx); err != nil {
 		return nil, errors.Join(translate(err), pool.Close())
@@ -82,36 +81,16 @@ func Open(ctx context.Context, path string, mode ...Mode) (*DB, error) {
 	return db, nil
 }
 
-// touch makes the file with its mode before SQLite does with the umask's.
-func touch(path string, create bool) error {
-	flags := os.O_RDWR
-	if create {
-		flags |= os.O_CREATE
-	}
-	f, err := os.OpenFile(path, flags, 0o600)
-	if err != nil {
-		return fmt.Errorf("opening the database: %w", err)
-	}
-	return f.Close()
-}
-
 // Close ends the use of the database.
 func (db *DB) Close() error { return translate(db.sql.Close()) }
 
-// LockWatch takes the right to watch, which one process has at a time. The
-// kernel gives it back when the process ends, however it ends.
-func (db *DB) LockWatch() (release func() error, err error) {
-	f, err := os.OpenFile(filepath.Join(filepath.Dir(db.path), "watch.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("locking: %w", err)
+// LockWatch takes the right to watch, which one process has at a time. It comes
+// back when the process ends, however it ends.
+func (db *DB) LockWatch(ctx context.Context) (release func() error, err error) {
+	if db.engine == postgres {
+		return db.lockSession(ctx)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = ErrLocked
-		}
-		return nil, errors.Join(err, f.Close())
-	}
-	return f.Close, nil
+	return lockFile(filepath.Join(filepath.Dir(db.path), "watch.lock"))
 }
 
 // A migration is one numbered file.
@@ -120,24 +99,30 @@ type migration struct {
 	name   string
 }
 
-func known() ([]migration, error) {
+// known lists an engine's migrations: NNNN_name.sql are both engines',
+// NNNN_name.ENGINE.sql one's.
+func known(e engine) ([]migration, error) {
 	entries, err := fs.ReadDir(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
 	var all []migration
-	for _, e := range entries {
-		number, err := strconv.Atoi(e.Name()[:4])
-		if err != nil || number != len(all)+1 {
-			return nil, fmt.Errorf("migration %s is out of order", e.Name())
+	for _, entry := range entries {
+		name := strings.TrimSuffix(entry.Name(), ".sql")
+		if _, only, found := strings.Cut(name, "."); found && only != string(e) {
+			continue
 		}
-		all = append(all, migration{number, e.Name()})
+		number, err := strconv.Atoi(name[:4])
+		if err != nil || number != len(all)+1 {
+			return nil, fmt.Errorf("migration %s is out of order on %s", entry.Name(), e)
+		}
+		all = append(all, migration{number, entry.Name()})
 	}
 	return all, nil
 }
 
 func (db *DB) migrate(ctx context.Context) error {
-	all, err := known()
+	all, err := known(db.engine)
 	if err != nil {
 		return err
 	}
@@ -168,54 +153,45 @@ func (db *DB) migrate(ctx context.Context) error {
 	})
 }
 
-// tx runs f in one transaction: all of it or nothing.
-func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) (err error) {
+// attempts is how often a transaction is tried when the engine gave it up for
+// another one.
+const attempts = 5
+
+// tx runs f in one transaction: all of it or nothing. Writers take turns, so that
+// none fails half-way for another; f runs again where a stranger's write came
+// between.
+func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	for n := 1; ; n++ {
+		err := db.try(ctx, f)
+		if err == nil || n == attempts || !again(err) {
+			return translate(err)
+		}
+	}
+}
+
+func (db *DB) try(ctx context.Context, f func(*sql.Tx) error) (err error) {
 	tx, err := db.sql.BeginTx(ctx, nil)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	defer func() {
 		if err != nil {
 			_ = tx.Rollback() // the first error is the one to tell
-			err = translate(err)
 		}
 	}()
+	if db.engine == postgres {
+		if err := takeTurn(ctx, tx); err != nil {
+			return err
+		}
+	}
 	if err := f(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
-// translate makes the driver's errors ones that callers know.
-func translate(err error) error {
-	var e sqlite3.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch e.Code {
-	case sqlite3.ErrBusy, sqlite3.ErrLocked:
-		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case sqlite3.ErrFull:
-		return fmt.Errorf("writing the database: %w", errors.Join(syscall.ENOSPC, err))
-	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
-		return fmt.Errorf("writing the database: %w", errors.Join(fs.ErrPermission, err))
-	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
-		return fmt.Errorf("%w: the database file is damaged: %w", ErrBroken, err)
-	}
-	return err
-}
-
-// Integrity runs SQLite's own check of the file.
-func (db *DB) Integrity(ctx context.Context) error {
-	var say string
-	if err := db.sql.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&say); err != nil {
-		return translate(err)
-	}
-	if say != "ok" {
-		return fmt.Errorf("%w: %s", ErrBroken, say)
-	}
-	return nil
-}
+// translate makes the drivers' errors ones that callers know.
+func translate(err error) error { return translatePostgres(translateSQLite(err)) }
 
 func ms(t time.Time) int64 {
 	if t.IsZero() {

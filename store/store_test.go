@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,39 +14,9 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3"
-
 	"prahari/evidence"
 	"prahari/store"
 )
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("PRAHARI_TEST_WRITER"); dir != "" {
-		write(dir)
-	}
-	os.Exit(m.Run())
-}
-
-func open(t testing.TB, dir string) *store.DB {
-	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(dir, "prahari.db"), store.Create)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
-// raw opens the file beside the package, to look and to meddle.
-func raw(t testing.TB, dir string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("sqlite3", filepath.Join(dir, "prahari.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
 
 var source = evidence.Source{
 	ID: "channel-1", Kind: evidence.Channel, Access: evidence.Public, PeerID: 1, Username: "leaks", Title: "Leaks", Account: "main",
@@ -95,6 +64,7 @@ func filled(t testing.TB, n int) (*store.DB, string) {
 
 func TestOpen(t *testing.T) {
 	t.Run("missing", func(t *testing.T) {
+		sqliteOnly(t, "a file")
 		if _, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "none.db")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v", err)
 		}
@@ -104,9 +74,11 @@ func TestOpen(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(filepath.Join(dir, "prahari.db"))
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("mode %v, %v", info.Mode(), err)
+		if os.Getenv(onPostgres) == "" {
+			info, err := os.Stat(filepath.Join(dir, "prahari.db"))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("mode %v, %v", info.Mode(), err)
+			}
 		}
 		again := open(t, dir)
 		rows, err := again.Findings(t.Context(), store.Filter{})
@@ -119,11 +91,12 @@ func TestOpen(t *testing.T) {
 		if _, err := raw(t, dir).Exec(`INSERT INTO migration (number, name, at_ms) VALUES (999, 'later', 0)`); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Open(t.Context(), filepath.Join(dir, "prahari.db")); !errors.Is(err, store.ErrNewerSchema) {
+		if _, err := store.Open(t.Context(), where(dir)); !errors.Is(err, store.ErrNewerSchema) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("not a database", func(t *testing.T) {
+		sqliteOnly(t, "a file")
 		path := filepath.Join(t.TempDir(), "prahari.db")
 		if err := os.WriteFile(path, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
 			t.Fatal(err)
@@ -133,6 +106,7 @@ func TestOpen(t *testing.T) {
 		}
 	})
 	t.Run("unreadable", func(t *testing.T) {
+		sqliteOnly(t, "a file's mode")
 		if os.Geteuid() == 0 {
 			t.Log("SKIPPED in part: root reads everything; the read-only test below covers the same path")
 			return
@@ -149,10 +123,14 @@ func TestOpen(t *testing.T) {
 		db, dir := filled(t, 0)
 		other := raw(t, dir)
 		other.SetMaxOpenConns(1)
-		if _, err := other.Exec(`BEGIN IMMEDIATE`); err != nil {
+		begin := `BEGIN IMMEDIATE`
+		if os.Getenv(onPostgres) != "" {
+			begin = `SELECT pg_advisory_lock(hashtextextended('prahari write ' || current_schema(), 0))`
+		}
+		if _, err := other.Exec(begin); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := db.Commit(ctx, batch(1)); !errors.Is(err, store.ErrLocked) {
 			t.Errorf("got %v", err)
@@ -162,17 +140,17 @@ func TestOpen(t *testing.T) {
 
 func TestOneProcessWatches(t *testing.T) {
 	db, dir := filled(t, 0)
-	release, err := db.LockWatch()
+	release, err := db.LockWatch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, dir).LockWatch(); !errors.Is(err, store.ErrLocked) {
+	if _, err := open(t, dir).LockWatch(t.Context()); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("got %v", err)
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	if release, err = db.LockWatch(); err != nil {
+	if release, err = db.LockWatch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	_ = release()
@@ -250,7 +228,11 @@ func TestNothingRecordedCanBeChanged(t *testing.T) {
 // No table has a place for an identifier.
 func TestNoColumnIsMadeForAValue(t *testing.T) {
 	_, dir := filled(t, 0)
-	rows, err := raw(t, dir).Query(`SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'`)
+	query := `SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'`
+	if os.Getenv(onPostgres) != "" {
+		query = `SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()`
+	}
+	rows, err := raw(t, dir).Query(query)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,12 +264,7 @@ func TestCustodyIsAChain(t *testing.T) {
 	if err != nil || n < 10 || len(head) != 64 {
 		t.Fatalf("%d entries, head %q, %v", n, head, err)
 	}
-	meddled := raw(t, dir)
-	for _, statement := range []string{`DROP TRIGGER custody_update`, `UPDATE custody SET line = replace(line, 'collect', 'discard') WHERE seq = 3`} {
-		if _, err := meddled.Exec(statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	withoutGuard(t, dir, "custody", `UPDATE custody SET line = replace(line, 'collect', 'discard') WHERE seq = 3`)
 	if _, _, err := db.VerifyCustody(t.Context()); !errors.Is(err, store.ErrBroken) {
 		t.Errorf("a changed line passed: %v", err)
 	}
@@ -295,12 +272,7 @@ func TestCustodyIsAChain(t *testing.T) {
 
 func TestCustodyMissesNoLine(t *testing.T) {
 	db, dir := filled(t, 5)
-	meddled := raw(t, dir)
-	for _, statement := range []string{`DROP TRIGGER custody_delete`, `DELETE FROM custody WHERE seq = 4`} {
-		if _, err := meddled.Exec(statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	withoutGuard(t, dir, "custody", `DELETE FROM custody WHERE seq = 4`)
 	if _, _, err := db.VerifyCustody(t.Context()); !errors.Is(err, store.ErrBroken) {
 		t.Errorf("a missing line passed: %v", err)
 	}
@@ -427,7 +399,7 @@ func TestWritersTakeTurns(t *testing.T) {
 // a batch carry the same numbers.
 func write(dir string) {
 	ctx := context.Background()
-	db, err := store.Open(ctx, filepath.Join(dir, "prahari.db"))
+	db, err := store.Open(ctx, where(dir))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

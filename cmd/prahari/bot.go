@@ -181,7 +181,7 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 		_, err := fmt.Fprintf(e.out, "%s may be sent to %s by %s; nothing was sent\n", canary.ID, sourceName(bot), a.ID)
 		return err
 	}
-	release, err := w.db.LockWatch()
+	release, err := w.db.LockWatch(ctx)
 	if err != nil {
 		return fmt.Errorf("a watch is running: stop it for the probe, it goes on where it stopped: %w", err)
 	}

@@ -52,7 +52,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 		return err
 	}
 	defer w.close(&err)
-	release, err := w.db.LockWatch()
+	release, err := w.db.LockWatch(ctx)
 	if err != nil {
 		return fmt.Errorf("workspace %s: %w", w.dir, err)
 	}

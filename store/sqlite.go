@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"syscall"
+
+	"github.com/mattn/go-sqlite3"
+	"golang.org/x/sys/unix"
+)
+
+func openSQLite(_ context.Context, path string, create bool) (*DB, error) {
+	if err := touch(path, create); err != nil {
+		return nil, err
+	}
+	// A write transaction takes the lock at its start, so that it never fails
+	// half-way for another writer; FULL survives a power cut.
+	pragmas := url.Values{
+		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"}, "_busy_timeout": {"10000"},
+		"_txlock": {"immediate"}, "_secure_delete": {"on"},
+	}
+	pool, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	pool.SetMaxOpenConns(4)
+	return &DB{sql: pool, engine: sqlite, path: path}, nil
+}
+
+// touch makes the file with its mode before SQLite does with the umask's.
+func touch(path string, create bool) error {
+	flags := os.O_RDWR
+	if create {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	return f.Close()
+}
+
+// lockFile takes a lock that the kernel gives back when the process ends.
+func lockFile(path string) (release func() error, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		return nil, errors.Join(err, f.Close())
+	}
+	return f.Close, nil
+}
+
+func translateSQLite(err error) error {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code {
+	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	case sqlite3.ErrFull:
+		return fmt.Errorf("writing the database: %w", errors.Join(syscall.ENOSPC, err))
+	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
+		return fmt.Errorf("writing the database: %w", errors.Join(fs.ErrPermission, err))
+	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
+		return fmt.Errorf("%w: the database file is damaged: %w", ErrBroken, err)
+	}
+	return err
+}
+
+// checkFile runs SQLite's own check of the file.
+func (db *DB) checkFile(ctx context.Context) error {
+	var say string
+	if err := db.sql.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&say); err != nil {
+		return translate(err)
+	}
+	if say != "ok" {
+		return fmt.Errorf("%w: %s", ErrBroken, say)
+	}
+	return nil
+}
