@@ -76,7 +76,7 @@ func Open(ctx context.Context, where string, mode ...Mode) (*DB, error) {
 		return nil, errors.Join(translate(err), db.sql.Close())
 	}
 	if err := db.fillTemplates(ctx); err != nil {
-		return nil, errors.Join(translate(err), pool.Close())
+		return nil, errors.Join(translate(err), db.sql.Close())
 	}
 	return db, nil
 }
