@@ -25,6 +25,8 @@ test: ## pass the tests
 	$(GO) test -race -shuffle=on $(CONCURRENT)
 	$(MAKE) fuzz FUZZTIME=5000x
 	@command -v python3 >/dev/null || echo "SKIPPED: no python3 on this machine, so its mail parser did not read the drafts"
+	@[ -n "$$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null || echo "SKIPPED: no PostgreSQL server on this machine, so the store's tests ran on SQLite alone"
+	@command -v age >/dev/null || echo "SKIPPED: no age on this machine, so it opened nothing that was sealed"
 	@[ -n "$$CORPUS" ] || echo "SKIPPED: the tests on a labelled corpus, for CORPUS names none; make bench-matcher runs them"
 
 demo: build ## the main job, on an embedded data centre
