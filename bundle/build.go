@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"prahari/evidence"
 )
 
@@ -28,6 +30,8 @@ type builder struct {
 	rows      []row
 	entries   int64 // of the custody chain
 	head      string
+	places    []int64          // of the chain's lines in the workspace's log
+	leaves    []tlog.Hash      // and their leaves in its tree
 	collected map[string]int64 // item's id to its custody seq
 	sightings map[messageKey][]evidence.Sighting
 	totals    totals

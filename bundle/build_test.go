@@ -56,7 +56,7 @@ func TestBundleHasTheDocumentedLayout(t *testing.T) {
 		"bag-info.txt", "bagit.txt", "data/authorization/authorization.json",
 		"data/certificate/annex-I-particulars.txt", "data/certificate/annex-II-verification.txt",
 		"data/certificate/s63-part-A.DRAFT.txt", "data/certificate/s63-part-B.BLANK.txt",
-		"data/coverage.json", "data/custody/custody.jsonl", "data/custody/custody.txt", "data/environment.json", "data/hash-report.csv", "data/items.csv",
+		"data/coverage.json", "data/custody/checkpoint", "data/custody/custody.jsonl", "data/custody/custody.txt", "data/custody/inclusion-proof.txt", "data/environment.json", "data/hash-report.csv", "data/items.csv",
 		"data/notices/N-0001-telegram-abuse-mail.eml", "data/notices/N-0001-telegram-abuse-mail.md",
 		"data/report/summary.html", "data/report/summary.json", "data/report/summary.txt", "data/sealed/commitments.csv",
 		"manifest-sha256.txt", "tagmanifest-sha256.txt", "verify.sh",
@@ -229,7 +229,7 @@ func TestBuildRefusesWhatItCannotVouchFor(t *testing.T) {
 			r.in.Notices[0].EML = []byte("Subject: x\r\n\r\n\x1b[31m")
 		}, "control character at byte 14"},
 		"custody out of order": {func(r *rig) {
-			c := custodyOf(r.items)
+			c, _ := custodyOf(r.items)
 			c[0], c[1] = c[1], c[0]
 			r.in.Custody = bundle.Each(c)
 		}, "must rise"},

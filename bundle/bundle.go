@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"prahari/evidence"
 )
 
@@ -52,8 +54,10 @@ type Input struct {
 
 	// Custody yields the workspace's log entries that concern the case in rising
 	// order of Seq, with the workspace's Seq and Prev; the bundle re-chains them
-	// and keeps place and digest of the workspace's line in log_seq, log_sha256.
+	// and keeps place, digest and predecessor of the workspace's line in log_seq,
+	// log_sha256 and log_prev.
 	Custody iter.Seq2[evidence.Entry, error] // required
+	Log     Log                              // required: proves that the entries are in it
 
 	Sources        []evidence.Source   // what coverage speaks of
 	Observed       []evidence.Observed // of those sources
@@ -80,6 +84,13 @@ type Input struct {
 
 	// Progress, where set, hears how many items are written.
 	Progress func(items int)
+}
+
+// A Log is the workspace's custody log as a bundle needs it.
+type Log struct {
+	Key        string          // its public key: "name+hash+key"
+	Checkpoint []byte          // signed with that key, of a log that holds all of Custody
+	Tree       tlog.HashReader // its stored hashes
 }
 
 // An Allowed is a text that may stand in open files although the gate finds it:
@@ -139,6 +150,8 @@ func (in *Input) check() error {
 	switch {
 	case in.Items == nil || in.Custody == nil:
 		return errors.New("bundle: Items and Custody are required")
+	case in.Log.Tree == nil:
+		return errors.New("bundle: Log is required")
 	case in.Signer == nil:
 		return errors.New("bundle: a Signer is required")
 	case in.Gate == nil:

@@ -2,11 +2,16 @@ package bundle
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"prahari/evidence"
 )
@@ -14,6 +19,8 @@ import (
 const (
 	custodyPath     = "data/custody/custody.jsonl"
 	custodyTextPath = "data/custody/custody.txt"
+	checkpointPath  = "data/custody/checkpoint"          // the workspace's log, signed
+	inclusionPath   = "data/custody/inclusion-proof.txt" // of all lines in that log
 )
 
 // custody writes the case's entries as a chain of their own: seq from 0, each
@@ -45,21 +52,58 @@ func (b *builder) custody() error {
 	if b.entries == 0 {
 		return errors.New("the custody log has no entry of this case: nothing vouches for its evidence")
 	}
+	if err := b.inclusion(); err != nil {
+		return err
+	}
 	return b.custodyText()
 }
 
-func (b *builder) entry(w io.Writer, e evidence.Entry) error {
-	if e.LogSeq == nil || e.LogSHA == "" {
-		theirs, err := e.Line()
-		if err != nil {
-			return err
-		}
-		seq := e.Seq
-		e.LogSeq, e.LogSHA = &seq, evidence.Digest(theirs)
+// inclusion writes the signed checkpoint of the workspace's log and the proof
+// that the chain's lines are in it, one hash a line.
+func (b *builder) inclusion() error {
+	c, err := evidence.OpenCheckpoint(b.in.Log.Checkpoint, b.in.Log.Key)
+	if err != nil {
+		return fmt.Errorf("the custody log's checkpoint: %w", err)
 	}
+	proof, err := evidence.ProveLines(c.Size, b.places, b.in.Log.Tree)
+	if err != nil {
+		return fmt.Errorf("proving the custody log's lines: %w", err)
+	}
+	if root, err := evidence.ProvenRoot(c.Size, b.places, b.leaves, proof); err != nil || root != c.Root {
+		return fmt.Errorf("the entries are not in the custody log of %d lines that its checkpoint signs: run 'prahari custody verify'", c.Size)
+	}
+	b.gate.allow(c.Root.String(), b.in.Log.Key) // base64 of ours, whatever it looks like
+	if _, signature, ok := strings.Cut(string(b.in.Log.Checkpoint), "\n\n"); ok {
+		b.gate.allow(signature)
+	}
+	if err := b.tree.write(checkpointPath, b.in.Log.Checkpoint); err != nil {
+		return err
+	}
+	return b.tree.stream(inclusionPath, func(w io.Writer) error {
+		for _, h := range proof {
+			if _, err := fmt.Fprintln(w, hex.EncodeToString(h[:])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (b *builder) entry(w io.Writer, e evidence.Entry) error {
+	theirs, err := e.Line()
+	if err != nil {
+		return err
+	}
+	leaf, seq := tlog.RecordHash(theirs), e.Seq
+	b.places, b.leaves = append(b.places, seq), append(b.leaves, leaf)
+	e.LogSeq, e.LogSHA, e.LogPrev = &seq, evidence.Digest(theirs), e.Prev
 	e.Seq, e.Prev = b.entries, b.head
 	e.Actor, e.Action, e.Object, e.Approver = line(e.Actor), line(e.Action), line(e.Object), line(e.Approver)
 	e.Reason, e.SHA256, e.CaseID = caption(e.Reason), line(e.SHA256), line(e.CaseID)
+	if again, err := e.LogLine(); err != nil || !bytes.Equal(again, theirs) {
+		// Something in it had to be hidden: the leaf alone stands for the line.
+		e.LogPrev, e.LogLeaf = "", hex.EncodeToString(leaf[:])
+	}
 	ours, err := e.Line()
 	if err != nil {
 		return err

@@ -64,6 +64,9 @@ func TestGateSeesEveryOpenFile(t *testing.T) {
 		if strings.HasSuffix(name, "manifest-sha256.txt") {
 			at = 70 // a path: the digest before it is excused
 		}
+		if name == "data/custody/inclusion-proof.txt" {
+			at = 63 // across two lines: it holds nothing but digests
+		}
 		r.in.Gate = func(file string, content []byte) []bundle.Hit {
 			if file == name && string(content) != name {
 				return []bundle.Hit{{Kind: "marker", Start: at, End: at + 3}}
@@ -164,13 +167,6 @@ func TestPlantedIdentifiersNeverGetOut(t *testing.T) {
 			}
 		})
 	}
-}
-
-// relog changes the first custody entry.
-func (r *rig) relog(edit func(*evidence.Entry)) {
-	all := custodyOf(r.items)
-	edit(&all[0])
-	r.in.Custody = bundle.Each(all)
 }
 
 // Long files reach the gate in windows: nothing on an edge is missed, and the

@@ -18,6 +18,7 @@ import (
 
 	"filippo.io/age"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"prahari/bundle"
 	"prahari/evidence"
@@ -130,7 +131,6 @@ func newRig(t testing.TB) *rig {
 	r.in = bundle.Input{
 		Case:    evidence.Case{ID: "CASE0007", Title: "Example leaks and its bot", OpenedAt: posted, OpenedBy: "analyst:a1", Status: "open"},
 		Items:   bundle.Each(r.items),
-		Custody: bundle.Each(custodyOf(r.items)),
 		Sources: []evidence.Source{channel, bot, file},
 		Observed: []evidence.Observed{
 			{SourceID: channel.ID, Range: evidence.Range{Lo: 1, Hi: 100}, How: evidence.Backfill, Account: "main", At: posted},
@@ -153,29 +153,92 @@ func newRig(t testing.TB) *rig {
 		Gate:  func(string, []byte) []bundle.Hit { return nil },
 		Allow: []bundle.Allowed{{Text: "desk@example.org", Reason: "own contact", Approver: "lead:l1"}},
 	}
+	r.relog()
 	return r
 }
 
-// custodyOf makes a workspace's log with entries of other cases in between.
-func custodyOf(items []evidence.Evidence) []evidence.Entry {
-	prev, seq := strings.Repeat("9", 64), int64(40)
-	var all []evidence.Entry
-	add := func(action, object, sum string) {
-		e := evidence.Entry{Seq: seq, Prev: prev, At: posted.Add(time.Duration(seq) * time.Second), Actor: "analyst:a1", Action: action, Object: object, CaseID: "CASE0007", SHA256: sum}
-		line, err := e.Line()
-		if err != nil {
-			panic(err)
-		}
-		prev = evidence.Digest(line)
-		seq += 1 + seq%3
-		all = append(all, e)
+// A testLog is a workspace's custody log in memory.
+type testLog struct {
+	key    evidence.LogKey
+	tree   evidence.Tree
+	hashes []tlog.Hash
+	prev   string
+}
+
+// logKey is the same in every test: golden files hold it.
+const logKey = "PRIVATE+KEY+example.org/custody/test+01d22563+AQICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC"
+
+func newLog() *testLog {
+	key, err := evidence.ParseLogKey(logKey)
+	if err != nil {
+		panic(err)
 	}
+	return &testLog{key: key, prev: evidence.Genesis}
+}
+
+// add appends an entry and returns it with its place.
+func (l *testLog) add(e evidence.Entry) evidence.Entry {
+	e.Seq, e.Prev = l.tree.Size, l.prev
+	line, err := e.Line()
+	if err != nil {
+		panic(err)
+	}
+	l.hashes, l.prev = append(l.hashes, l.tree.Add(line)...), evidence.Digest(line)
+	return e
+}
+
+// ReadHashes implements tlog.HashReader.
+func (l *testLog) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, at := range indexes {
+		out[i] = l.hashes[at]
+	}
+	return out, nil
+}
+
+func (l *testLog) log() bundle.Log {
+	signed, err := l.key.Sign(l.tree.Size, l.tree.Root())
+	if err != nil {
+		panic(err)
+	}
+	return bundle.Log{Key: l.key.Public(), Checkpoint: signed, Tree: l}
+}
+
+// custodyOf makes a workspace's log with entries of other cases in between, each
+// of the case's as edit leaves it.
+func custodyOf(items []evidence.Evidence, edit ...func(*evidence.Entry)) ([]evidence.Entry, bundle.Log) {
+	l := newLog()
+	var all []evidence.Entry
+	other := func(n int64) {
+		for range n {
+			l.add(evidence.Entry{At: posted, Actor: "analyst:a2", Action: "collect", Object: "ev-other"})
+		}
+	}
+	add := func(action, object, sum string) {
+		e := evidence.Entry{
+			At: posted.Add(time.Duration(l.tree.Size) * time.Second), Actor: "analyst:a1", Action: action, Object: object, CaseID: "CASE0007", SHA256: sum,
+		}
+		if len(all) == 0 {
+			for _, change := range edit {
+				change(&e)
+			}
+		}
+		all = append(all, l.add(e))
+		other(l.tree.Size % 3)
+	}
+	other(40)
 	for _, e := range items {
 		add("collect", e.ID, e.Commitment)
 		add("seal", e.ID, e.SealedSHA)
 	}
 	add("notice.draft", "N-0001", "")
-	return all
+	return all, l.log()
+}
+
+// relog makes the custody log anew with its first entry of the case changed.
+func (r *rig) relog(edit ...func(*evidence.Entry)) {
+	all, log := custodyOf(r.items, edit...)
+	r.in.Custody, r.in.Log = bundle.Each(all), log
 }
 
 // build exports the rig and returns the bundle's folder.

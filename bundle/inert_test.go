@@ -131,7 +131,7 @@ func TestCertificatesAreDrafts(t *testing.T) {
 func TestCustodyNamesTheWorkspacesLines(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	theirs := custodyOf(r.items)
+	theirs, _ := custodyOf(r.items)
 	lines := strings.Split(strings.TrimSpace(read(t, r.build(t), custodyFile)), "\n")
 	if len(lines) != len(theirs) {
 		t.Fatalf("%d lines of %d", len(lines), len(theirs))
@@ -141,7 +141,7 @@ func TestCustodyNamesTheWorkspacesLines(t *testing.T) {
 		must(t, err)
 		line, err := theirs[i].Line()
 		must(t, err)
-		if e.Seq != int64(i) || *e.LogSeq != theirs[i].Seq || e.LogSHA != evidence.Digest(line) || e.Object != theirs[i].Object || !e.At.Equal(theirs[i].At) {
+		if e.Seq != int64(i) || *e.LogSeq != theirs[i].Seq || e.LogSHA != evidence.Digest(line) || e.LogPrev != theirs[i].Prev || e.LogLeaf != "" || e.Object != theirs[i].Object || !e.At.Equal(theirs[i].At) {
 			t.Errorf("line %d: %s", i, l)
 		}
 	}

@@ -56,8 +56,12 @@ func must(t testing.TB, err error) {
 
 const (
 	custodyFile = "data/custody/custody.jsonl"
-	sigFile     = "attest/tagmanifest-sha256.txt.sig"
-	sealed0     = "data/sealed/raw-ev-item0.tar.age"
+
+	checkpointFile = "data/custody/checkpoint"
+	inclusionFile  = "data/custody/inclusion-proof.txt"
+	inLog          = "custody in the workspace's log"
+	sigFile        = "attest/tagmanifest-sha256.txt.sig"
+	sealed0        = "data/sealed/raw-ev-item0.tar.age"
 )
 
 // swapLines exchanges two lines of a file, from 0.
@@ -450,6 +454,71 @@ func TestInnerContradictionsAreFoundByVerify(t *testing.T) {
 				}
 			})
 		}, "custody log"},
+		"custody line renamed": {func(t *testing.T, d string) {
+			rechain(t, d, func(i int, e *evidence.Entry) {
+				if i == 3 {
+					e.Actor = "analyst:b2"
+				}
+			})
+		}, "custody log"},
+		"custody line that the workspace's log does not have": {func(t *testing.T, d string) {
+			rechain(t, d, func(i int, e *evidence.Entry) {
+				if i == 3 {
+					e.Actor = "analyst:b2"
+					theirs, err := e.LogLine()
+					must(t, err)
+					e.LogSHA = evidence.Digest(theirs)
+				}
+			})
+		}, inLog},
+		"custody line without its leaf": {func(t *testing.T, d string) {
+			rechain(t, d, func(_ int, e *evidence.Entry) { e.LogPrev = "" })
+		}, "custody log"},
+		"custody line hidden behind another leaf": {func(t *testing.T, d string) {
+			rechain(t, d, func(i int, e *evidence.Entry) {
+				if i == 2 {
+					e.LogPrev, e.LogLeaf = "", strings.Repeat("ab", 32)
+				}
+			})
+		}, inLog},
+		"checkpoint of a shorter log": {func(t *testing.T, d string) {
+			key, err := evidence.ParseLogKey(logKey)
+			must(t, err)
+			_, log := custodyOf(r.items)
+			tree, err := evidence.ResumeTree(45, log.Tree)
+			must(t, err)
+			signed, err := key.Sign(45, tree.Root())
+			must(t, err)
+			write(t, d, checkpointFile, string(signed))
+		}, inLog},
+		"checkpoint of another log": {func(t *testing.T, d string) {
+			_, log := custodyOf(r.items[:2])
+			write(t, d, checkpointFile, string(log.Checkpoint))
+		}, inLog},
+		"checkpoint by another key": {func(t *testing.T, d string) {
+			key, err := evidence.NewLogKey(domain)
+			must(t, err)
+			_, log := custodyOf(r.items)
+			c, err := evidence.OpenCheckpoint(log.Checkpoint, log.Key)
+			must(t, err)
+			signed, err := key.Sign(c.Size, c.Root)
+			must(t, err)
+			write(t, d, checkpointFile, string(signed))
+		}, inLog},
+		"checkpoint edited": {func(t *testing.T, d string) {
+			replace(t, d, checkpointFile, "example.org/custody", "example.net/custody")
+		}, inLog},
+		"inclusion proof cut": {func(t *testing.T, d string) {
+			_, rest, _ := strings.Cut(read(t, d, inclusionFile), "\n")
+			write(t, d, inclusionFile, rest)
+		}, inLog},
+		"inclusion proof longer": {func(t *testing.T, d string) {
+			write(t, d, inclusionFile, read(t, d, inclusionFile)+strings.Repeat("0", 64)+"\n")
+		}, inLog},
+		"inclusion proof in capitals": {func(t *testing.T, d string) {
+			write(t, d, inclusionFile, strings.ToUpper(read(t, d, inclusionFile)))
+		}, inLog},
+		"inclusion proof reordered": {func(t *testing.T, d string) { swapLines(t, d, inclusionFile, 0, 1) }, inLog},
 		"custody line not canonical": {func(t *testing.T, d string) {
 			lines := strings.SplitAfter(read(t, d, custodyFile), "\n")
 			last := len(lines) - 2

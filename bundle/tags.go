@@ -134,6 +134,7 @@ func (b *builder) info(note []byte) []byte {
 		{"Evidence-TLP", b.in.TLP},
 		{"Evidence-Redaction", "masked"},
 		{"Evidence-Ledger-Head", b.head},
+		{"Evidence-Log-Key", b.in.Log.Key},
 		{"Evidence-Prev-Bundle", prev},
 		{"Evidence-Signer", Identity(org.Domain)},
 		{"Evidence-Signer-Fingerprint", b.in.Signer.Fingerprint()},

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Options say what Verify compares the bundle with.
@@ -20,6 +22,10 @@ type Options struct {
 	// from outside the bundle. Without it, Verify tells only that the bundle is
 	// whole, not who signed it.
 	SignerFingerprint string
+
+	// LogKey is the public key of the workspace's custody log as known from
+	// outside the bundle, "name+hash+key".
+	LogKey string
 }
 
 // A Status is the outcome of a check.
@@ -39,6 +45,9 @@ type Report struct {
 	OK                bool    `json:"ok"`
 	TagManifestSHA256 string  `json:"tagmanifest_sha256,omitempty"`
 	CustodyHead       string  `json:"custody_head,omitempty"`
+	LogKey            string  `json:"log_key,omitempty"`            // public key of the workspace's custody log
+	LogSize           int64   `json:"log_size,omitempty"`           // entries of that log, as its checkpoint says
+	LogCompared       bool    `json:"log_compared"`                 // with a key from outside
 	SignerFingerprint string  `json:"signer_fingerprint,omitempty"` // of the key that made the signature
 	SignerCompared    bool    `json:"signer_compared"`              // with a value from outside
 	Items             int     `json:"items"`
@@ -97,6 +106,9 @@ type verifier struct {
 	payload map[string]string
 	info    map[string]string
 	sealed  map[string]string // item's id to its commitment
+	places  []int64           // of the custody lines in the workspace's log
+	leaves  []tlog.Hash       // and their leaves in its tree
+	hidden  int               // of them, those that the bundle shows in part
 }
 
 // Verify checks a bundle, a folder or an archive, with no help from outside the
@@ -143,6 +155,7 @@ func verify(ctx context.Context, c container, at string, opts Options) (Report, 
 		{"signing key", v.signer},
 		{"time stamp", v.timeStamp},
 		{"custody log", v.custody},
+		{"custody in the workspace's log", v.inclusion},
 		{"sealed originals", v.sealedFiles},
 		{"records", v.records},
 	} {

@@ -2,6 +2,9 @@ package bundle
 
 import (
 	"bytes"
+	"encoding/hex"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"prahari/evidence"
 )
@@ -53,4 +56,78 @@ func (v *verifier) entry(n int, line []byte, prev string, seq int64, last *int64
 		v.problem(custodyPath, n, "stands at %d in the workspace's log, not after %d", *e.LogSeq, *last)
 	}
 	*last = *e.LogSeq
+	leaf, ok := v.leaf(n, e)
+	if ok {
+		v.places, v.leaves = append(v.places, *e.LogSeq), append(v.leaves, leaf)
+	}
+}
+
+// leaf finds the leaf of an entry's line in the workspace's log: of the line made
+// again from the entry, or as named where the bundle hides something of it.
+func (v *verifier) leaf(n int, e evidence.Entry) (leaf tlog.Hash, ok bool) {
+	if e.LogPrev == "" {
+		v.hidden++
+		if raw, err := hex.DecodeString(e.LogLeaf); err == nil && copy(leaf[:], raw) == tlog.HashSize && len(raw) == tlog.HashSize {
+			return leaf, true
+		}
+		v.problem(custodyPath, n, "has neither log_prev nor log_leaf")
+		return leaf, false
+	}
+	theirs, err := e.LogLine()
+	if err != nil || e.LogLeaf != "" || evidence.Digest(theirs) != e.LogSHA {
+		v.problem(custodyPath, n, "is not the line of the workspace's log that log_sha256 names")
+		return leaf, false
+	}
+	return tlog.RecordHash(theirs), true
+}
+
+const maxInclusion = 256 << 20 // bytes of the proof
+
+// inclusion proves the chain's lines to be in the workspace's log as its
+// checkpoint signed it.
+func (v *verifier) inclusion() error {
+	key := v.info["Evidence-Log-Key"]
+	signed, ok := v.small(checkpointPath, maxAttest)
+	if !ok {
+		return nil
+	}
+	c, err := evidence.OpenCheckpoint(signed, key)
+	if err != nil {
+		v.problem(checkpointPath, 0, "is not a checkpoint signed by the key that %s names as Evidence-Log-Key", bagInfo)
+		return nil
+	}
+	v.report.LogKey, v.report.LogSize = key, c.Size
+	if v.opts.LogKey != "" {
+		v.report.LogCompared = true
+		if v.opts.LogKey != key {
+			v.problem(checkpointPath, 0, "is not by the custody log's key that was asked for")
+		}
+	}
+	if v.files[inclusionPath] > maxInclusion {
+		v.problem(inclusionPath, 0, "is too long: %d bytes", v.files[inclusionPath])
+		return nil
+	}
+	var proof []tlog.Hash
+	err = v.lines(inclusionPath, 128, func(n int, line []byte) {
+		var h tlog.Hash
+		if !hexSHA256.Match(line) {
+			v.problem(inclusionPath, n, "is not a hash in hex")
+			return
+		}
+		_, _ = hex.Decode(h[:], line) // the pattern holds its form
+		proof = append(proof, h)
+	})
+	if err != nil || len(v.check.Problems) > 0 {
+		return err
+	}
+	root, err := evidence.ProvenRoot(c.Size, v.places, v.leaves, proof)
+	if err != nil || root != c.Root {
+		v.problem(inclusionPath, 0, "does not prove the lines of %s to be in the log of %d entries that %s signs", custodyPath, c.Size, checkpointPath)
+		return nil
+	}
+	v.detail("%d lines are among the %d of %s", len(v.places), c.Size, c.Origin)
+	if v.hidden > 0 {
+		v.detail("%s; of %d the text is hidden, and their leaves stand for them", v.check.Detail, v.hidden)
+	}
+	return nil
 }

@@ -24,6 +24,8 @@ type Entry struct {
 	CaseID   string
 	LogSeq   *int64 // in a bundle: the place in the workspace's log
 	LogSHA   string // in a bundle: SHA-256 of the line in the workspace's log, hex
+	LogPrev  string // in a bundle: Prev of that line, from which the line can be made again
+	LogLeaf  string // in a bundle, where that line shows what a bundle hides: its leaf in the log's tree, hex
 }
 
 // Genesis is the Prev of the first entry.
@@ -38,6 +40,7 @@ func (e Entry) Line() ([]byte, error) {
 	}
 	for key, value := range map[string]string{
 		"reason": e.Reason, "sha256": e.SHA256, "approver": e.Approver, "case": e.CaseID, "log_sha256": e.LogSHA,
+		"log_prev": e.LogPrev, "log_leaf": e.LogLeaf,
 	} {
 		if value != "" {
 			m[key] = value
@@ -51,6 +54,17 @@ func (e Entry) Line() ([]byte, error) {
 		return nil, fmt.Errorf("custody entry %d: %w", e.Seq, err)
 	}
 	return append(line, '\n'), nil
+}
+
+// LogLine makes the workspace's line again from a bundle's entry that has LogSeq
+// and LogPrev: all else is the same in both.
+func (e Entry) LogLine() ([]byte, error) {
+	if e.LogSeq == nil || e.LogPrev == "" {
+		return nil, fmt.Errorf("custody entry %d does not say which line of the workspace's log it is", e.Seq)
+	}
+	e.Seq, e.Prev = *e.LogSeq, e.LogPrev
+	e.LogSeq, e.LogSHA, e.LogPrev, e.LogLeaf = nil, "", "", ""
+	return e.Line()
 }
 
 // ParseEntry reads one line of a custody log.
@@ -68,6 +82,8 @@ func ParseEntry(line []byte) (Entry, error) {
 		Case     string    `json:"case"`
 		LogSeq   *int64    `json:"log_seq"`
 		LogSHA   string    `json:"log_sha256"`
+		LogPrev  string    `json:"log_prev"`
+		LogLeaf  string    `json:"log_leaf"`
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
@@ -80,6 +96,7 @@ func ParseEntry(line []byte) (Entry, error) {
 	return Entry{
 		Seq: *w.Seq, Prev: w.Prev, At: w.At, Actor: w.Actor, Action: w.Action, Object: w.Object, Reason: w.Reason,
 		SHA256: w.SHA256, Approver: w.Approver, CaseID: w.Case, LogSeq: w.LogSeq, LogSHA: w.LogSHA,
+		LogPrev: w.LogPrev, LogLeaf: w.LogLeaf,
 	}, nil
 }
 

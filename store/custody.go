@@ -15,7 +15,7 @@ func (db *DB) Append(ctx context.Context, e evidence.Entry) error {
 	return db.tx(ctx, func(tx *sql.Tx) error { return appendEntries(ctx, tx, e) })
 }
 
-// appendEntries chains entries within a transaction.
+// appendEntries chains entries within a transaction and grows the tree by them.
 func appendEntries(ctx context.Context, tx *sql.Tx, entries ...evidence.Entry) error {
 	if len(entries) == 0 {
 		return nil
@@ -29,6 +29,15 @@ func appendEntries(ctx context.Context, tx *sql.Tx, entries ...evidence.Entry) e
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
+	tree, err := evidence.ResumeTree(seq, treeReader{ctx, tx})
+	if err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO custody (seq, case_id, object, line, hashes) VALUES ($1, $2, $3, $4, $5)`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }()
 	for _, e := range entries {
 		e.Seq, e.Prev = seq, prev
 		if e.At.IsZero() {
@@ -38,7 +47,7 @@ func appendEntries(ctx context.Context, tx *sql.Tx, entries ...evidence.Entry) e
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO custody (seq, case_id, object, line) VALUES ($1, $2, $3, $4)`, seq, e.CaseID, e.Object, string(text)); err != nil {
+		if _, err := insert.ExecContext(ctx, seq, e.CaseID, e.Object, string(text), hexHashes(tree.Add(text))); err != nil {
 			return fmt.Errorf("custody entry %d: %w", seq, err)
 		}
 		seq, prev = seq+1, evidence.Digest(text)
@@ -61,18 +70,23 @@ func (db *DB) Custody(ctx context.Context, from int64) ([]evidence.Entry, error)
 	}, `SELECT line FROM custody WHERE seq >= $1 ORDER BY seq`, from)
 }
 
-// VerifyCustody checks every link of the log and returns its length and head.
-func (db *DB) VerifyCustody(ctx context.Context) (entries int64, head string, err error) {
-	r, err := db.sql.QueryContext(ctx, `SELECT seq, line FROM custody ORDER BY seq`)
+// verifyEvery is how many entries VerifyCustody checks between two reports.
+const verifyEvery = 1000
+
+// VerifyCustody checks every link of the log and every hash of its tree, and
+// returns its length and head. progress, where given, hears how far it is.
+func (db *DB) VerifyCustody(ctx context.Context, progress ...func(entries int64)) (entries int64, head string, err error) {
+	r, err := db.sql.QueryContext(ctx, `SELECT seq, line, hashes FROM custody ORDER BY seq`)
 	if err != nil {
 		return 0, "", translate(err)
 	}
 	defer func() { _ = r.Close() }()
 	head = evidence.Genesis
+	var tree evidence.Tree
 	for r.Next() {
 		var seq int64
-		var line string
-		if err := r.Scan(&seq, &line); err != nil {
+		var line, hashes string
+		if err := r.Scan(&seq, &line, &hashes); err != nil {
 			return entries, head, err
 		}
 		e, err := evidence.ParseEntry([]byte(line))
@@ -82,8 +96,14 @@ func (db *DB) VerifyCustody(ctx context.Context) (entries int64, head string, er
 		if again, err := e.Line(); err != nil || string(again) != line {
 			return entries, head, fmt.Errorf("%w: custody entry %d is not in its canonical form", ErrBroken, entries)
 		}
+		if hexHashes(tree.Add([]byte(line))) != hashes {
+			return entries, head, fmt.Errorf("%w: custody entry %d does not have the hashes of its place in the tree", ErrBroken, entries)
+		}
 		head = evidence.Digest([]byte(line))
 		entries++
+		if len(progress) > 0 && entries%verifyEvery == 0 {
+			progress[0](entries)
+		}
 	}
 	return entries, head, translate(r.Err())
 }

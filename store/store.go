@@ -149,7 +149,10 @@ func (db *DB) migrate(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		if done == len(all) {
+			return nil
+		}
+		return fillTree(ctx, tx)
 	})
 }
 

@@ -238,6 +238,15 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input, items []ev
 		concerned = append(concerned, entry)
 	}
 	in.Custody = bundle.Each(concerned)
+	key, err := w.logKey(ctx)
+	if err != nil {
+		return err
+	}
+	signed, err := w.db.Checkpoint(ctx, key, in.At)
+	if err != nil {
+		return err
+	}
+	in.Log = bundle.Log{Key: key.Public(), Checkpoint: signed.Signed, Tree: w.db.Tree(ctx)}
 	return nil
 }
 
@@ -250,7 +259,7 @@ func gate(_ string, content []byte) []bundle.Hit {
 	return hits
 }
 
-type verifyOptions struct{ fingerprint string }
+type verifyOptions struct{ fingerprint, logKey string }
 
 func newBundleVerify(e env) *cobra.Command {
 	var o verifyOptions
@@ -266,11 +275,12 @@ is consistent with the key inside it: take the fingerprint from the cover letter
 		RunE: func(cmd *cobra.Command, args []string) error { return e.bundleVerify(cmd.Context(), args[0], o) },
 	}
 	cmd.Flags().StringVar(&o.fingerprint, "signer-fingerprint", "", "the key that must have signed it, SHA256:…")
+	cmd.Flags().StringVar(&o.logKey, "log-key", "", "the public key of the workspace's custody log, as 'prahari custody verify' prints it")
 	return cmd
 }
 
 func (e env) bundleVerify(ctx context.Context, dir string, o verifyOptions) error {
-	report, err := bundle.Verify(ctx, dir, bundle.Options{SignerFingerprint: o.fingerprint})
+	report, err := bundle.Verify(ctx, dir, bundle.Options{SignerFingerprint: o.fingerprint, LogKey: o.logKey})
 	if printing := e.printReport(report); printing != nil {
 		return printing
 	}

@@ -68,6 +68,12 @@ func (e env) doctor(ctx context.Context) (err error) {
 	add("database", w.db.Integrity(ctx), "sound")
 	entries, head, err := w.db.VerifyCustody(ctx)
 	add("custody log", err, fmt.Sprintf("%d entries, unbroken, head %.12s…", entries, head))
+	key, err := w.logKey(ctx)
+	add("custody key", err, "readable, and by its owner only")
+	if err == nil {
+		signed, err := w.db.VerifyCheckpoints(ctx, key.Public())
+		add("checkpoints", err, fmt.Sprintf("%s of the custody log, each a prefix of it", count(signed, "signed checkpoint")))
+	}
 	if id := w.identityInside(); id != "" {
 		checks = append(checks, check{"identities", "warn", id + " opens sealed evidence: move it to legal's machine"})
 	} else {

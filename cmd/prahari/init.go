@@ -90,6 +90,9 @@ func (e env) init(cmd *cobra.Command, o initOptions) (err error) {
 	if err != nil {
 		return fmt.Errorf("making the signing key: %w", err)
 	}
+	if err := newLogKey(filepath.Join(dir, logKeyName), o.organisation.Domain); err != nil {
+		return err
+	}
 	db, err := store.Open(cmd.Context(), filepath.Join(dir, databaseName), store.Create)
 	if err != nil {
 		return fmt.Errorf("making the database: %w", err)

@@ -31,6 +31,7 @@ const (
 	databaseName = "prahari.db"
 	tokenKeyName = "keys/token.key"
 	signerName   = "keys/signing.key"
+	logKeyName   = "keys/custody.key"
 )
 
 // dir returns the workspace's folder as flag, environment or default say.
@@ -115,6 +116,53 @@ func (w *workspace) maker(finder *matcher.Matcher, layer int) (*evidence.Maker, 
 	return &evidence.Maker{
 		Sealer: sealer, Key: key, Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: w.env.operator(), Host: thisHost(), Tool: tool,
 	}, nil
+}
+
+// logKey is the key that signs checkpoints of the custody log. A workspace of an
+// earlier version gets one; a lost one is not replaced in silence.
+func (w *workspace) logKey(ctx context.Context) (evidence.LogKey, error) {
+	path := w.path(logKeyName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		signed, err := w.db.Checkpoints(ctx)
+		if err != nil {
+			return evidence.LogKey{}, err
+		}
+		if len(signed) > 0 {
+			return evidence.LogKey{}, fmt.Errorf("the custody key %s is not there, and it signed checkpoints: restore it from your backup", path)
+		}
+		if err := newLogKey(path, w.config.Organisation.Domain); err != nil {
+			return evidence.LogKey{}, err
+		}
+	}
+	data, err := secretFile(path, "custody key")
+	if err != nil {
+		return evidence.LogKey{}, err
+	}
+	key, err := evidence.ParseLogKey(string(data))
+	if err != nil {
+		return key, fmt.Errorf("custody key %s: %w; restore it from your backup", path, err)
+	}
+	return key, nil
+}
+
+// newLogKey makes the key and never replaces one.
+func newLogKey(path, domain string) error {
+	key, err := evidence.NewLogKey(domain)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) { // another prahari was faster
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("writing the custody key: %w", err)
+	}
+	_, err = f.WriteString(key.Encode() + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("writing the custody key: %w", errors.Join(err, os.Remove(path)))
+	}
+	return nil
 }
 
 func (w *workspace) signer() (*bundle.Signer, error) {
