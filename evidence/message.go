@@ -103,9 +103,14 @@ type Media struct {
 // people behind a leak.
 type Context struct {
 	FromID      int64  `json:"from_id,omitempty"`      // sender's or channel's id
+	FromKind    string `json:"from_kind,omitempty"`    // whose id that is: user, channel (a message sent as a channel too) or chat
 	ForwardFrom int64  `json:"forward_from,omitempty"` // origin's id of a forwarded message
+	ForwardPost int64  `json:"forward_post,omitempty"` // its message id there
+	ForwardName string `json:"forward_name,omitempty"` // masked, where the origin hides its id
 	ReplyTo     int64  `json:"reply_to,omitempty"`
-	GroupedID   int64  `json:"grouped_id,omitempty"` // album
+	ReplyToPeer int64  `json:"reply_to_peer,omitempty"` // of a reply to another chat
+	Thread      int64  `json:"thread,omitempty"`        // the post that is commented on, or the topic
+	GroupedID   int64  `json:"grouped_id,omitempty"`    // album
 	ViaBotID    int64  `json:"via_bot_id,omitempty"`
 	PostAuthor  string `json:"post_author,omitempty"` // masked
 	Views       int    `json:"views,omitempty"`

@@ -275,22 +275,32 @@ func observe(b *evidence.Batch, o evidence.Observed) {
 // that no longer does: the keeper drops that where it never did. Most messages
 // hold nothing, and nothing more than their text is looked at.
 func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin, request string, now time.Time) (evidence.Evidence, bool, error) {
-	t, ok := class.(*tg.Message)
-	if !ok { // service messages and deleted places have no content
+	full, ok := class.AsNotEmpty()
+	if !ok { // a deleted place has no content
 		return evidence.Evidence{}, false, nil
 	}
-	text := shown(t)
+	text, left := shown(class)
+	if left != "" {
+		r.scanner.events.send(Event{Kind: Unreadable, Source: w.Source, Done: int64(class.GetID()), Total: int64(class.GetID()), Detail: left})
+	}
 	result := r.scanner.config.Finder.Find(text, w.Kind)
-	if edited := t.EditDate != 0 && !t.EditHide; len(result.Findings) == 0 && (!edited || origin == evidence.Backfill) {
+	if len(result.Findings) == 0 && (origin == evidence.Backfill || !edited(class)) {
 		return evidence.Evidence{}, false, nil
 	}
-	m := convert(w.Source, t, text, origin, request, now)
+	m := convert(w.Source, full, text, origin, request, now)
 	m.Forward = r.names.of(m.Context.ForwardFrom)
 	e, err := r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, r.clock)
 	if err != nil {
 		return e, false, fmt.Errorf("making evidence: %w", err)
 	}
 	return e, true, nil
+}
+
+// edited reports whether a message was ever edited, also where Telegram does not
+// show that: bots edit in silence.
+func edited(class tg.MessageClass) bool {
+	t, ok := class.(*tg.Message)
+	return ok && t.EditDate != 0
 }
 
 // look polls a source that pushes nothing: the newest page, for new messages and
@@ -332,13 +342,13 @@ func (r *run) look(ctx context.Context, w *watched) error {
 }
 
 func (r *run) print(class tg.MessageClass) uint64 {
-	t, ok := class.(*tg.Message)
-	if !ok {
-		return 1
-	}
 	var h maphash.Hash
 	h.SetSeed(r.seed)
-	_, _ = fmt.Fprintf(&h, "%d\n%s", t.EditDate, shown(t))
+	if t, ok := class.(*tg.Message); ok {
+		_, _ = fmt.Fprintln(&h, t.EditDate)
+	}
+	text, _ := shown(class)
+	_, _ = h.WriteString(text)
 	return h.Sum64() | 1
 }
 

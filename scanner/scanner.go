@@ -133,6 +133,7 @@ const (
 	Missed       EventKind = "gap"          // messages were missed and are read from history
 	Inaccessible EventKind = "inaccessible" // a source can no longer be read
 	Deleted      EventKind = "deleted"      // messages were deleted at the source
+	Unreadable   EventKind = "unreadable"   // of messages Done to Total something could not be looked at: Detail says what
 )
 
 // An Event tells of the work. Nothing in it is plaintext.

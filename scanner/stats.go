@@ -14,13 +14,14 @@ type Stats struct {
 	Since      time.Time                 `json:"since"`
 	At         time.Time                 `json:"at"`
 	Connected  bool                      `json:"connected"`
-	Sources    int                       `json:"sources"`   // to be read
-	CaughtUp   int                       `json:"caught_up"` // of them, those whose history is read
-	Lost       int                       `json:"lost"`      // of them, those that can no longer be read
-	Messages   map[evidence.Origin]int64 `json:"messages"`  // looked at, by how they came
-	Findings   int64                     `json:"findings"`  // committed
-	Gaps       int64                     `json:"gaps"`      // ranges that were missed when they were posted
-	Deletions  int64                     `json:"deletions"` // messages that their source deleted
+	Sources    int                       `json:"sources"`    // to be read
+	CaughtUp   int                       `json:"caught_up"`  // of them, those whose history is read
+	Lost       int                       `json:"lost"`       // of them, those that can no longer be read
+	Messages   map[evidence.Origin]int64 `json:"messages"`   // looked at, by how they came
+	Findings   int64                     `json:"findings"`   // committed
+	Gaps       int64                     `json:"gaps"`       // ranges that were missed when they were posted
+	Deletions  int64                     `json:"deletions"`  // messages that their source deleted
+	Unreadable int64                     `json:"unreadable"` // messages of which something could not be looked at
 	FloodWaits map[string]int64          `json:"flood_waits"`
 	WaitUntil  time.Time                 `json:"wait_until,omitzero"` // when the last wait that Telegram asked for ends
 	Waits      []evidence.Wait           `json:"waits"`               // that last
@@ -65,6 +66,8 @@ func (m *meter) event(e Event) {
 			s.Gaps++
 		case Deleted:
 			s.Deletions += e.Total
+		case Unreadable:
+			s.Unreadable++
 		case Reading, Watching:
 		}
 	})

@@ -156,13 +156,26 @@ func (p *progress) event(event scanner.Event) {
 	case scanner.Resting:
 		p.env.say("Telegram asks for %s before %s (%s): that is more than prahari waits, and is kept for the next run too.", event.Wait, event.Method, event.Detail)
 	case scanner.Missed:
-		p.env.say("%s: messages %d to %d: %s", name, event.Done, event.Total, event.Detail)
+		p.env.say("%s: %s: %s", name, messages(event.Done, event.Total), event.Detail)
 	case scanner.Inaccessible:
 		p.env.say("%s can no longer be read (%s); its evidence stays, the other sources go on", name, event.Detail)
 	case scanner.Deleted:
 		p.env.say("%s: deleted at the source: %s", name, count(int(event.Total), "message"))
+	case scanner.Unreadable:
+		p.env.say("%s: %s: %s", name, messages(event.Done, event.Total), event.Detail)
 	case scanner.Connected, scanner.Reading, scanner.Found:
 	}
+}
+
+// messages names a range of message ids; one without an end goes on.
+func messages(lo, hi int64) string {
+	switch hi {
+	case lo:
+		return fmt.Sprintf("message %d", lo)
+	case 0:
+		return fmt.Sprintf("messages from %d on", lo)
+	}
+	return fmt.Sprintf("messages %d to %d", lo, hi)
 }
 
 // reading moves the bar: all sources' message ids together.
