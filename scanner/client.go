@@ -43,40 +43,14 @@ func (c careful) Enabled(ctx context.Context, _ slog.Level) bool {
 	return c.Handler.Enabled(ctx, slog.LevelDebug)
 }
 
-func (c careful) Handle(ctx context.Context, r slog.Record) error {
-	clean := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
-	r.Attrs(func(a slog.Attr) bool {
-		clean.AddAttrs(harmless(a))
-		return true
-	})
-	return c.Handler.Handle(ctx, clean)
-}
-
 func (c careful) WithAttrs(attrs []slog.Attr) slog.Handler {
-	clean := make([]slog.Attr, len(attrs))
-	for i, a := range attrs {
-		clean[i] = harmless(a)
-	}
-	return careful{c.Handler.WithAttrs(clean)}
+	return careful{c.Handler.WithAttrs(attrs)}
 }
-
 func (c careful) WithGroup(name string) slog.Handler { return careful{c.Handler.WithGroup(name)} }
 
-func harmless(a slog.Attr) slog.Attr {
-	switch a.Value.Kind() {
-	case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindDuration, slog.KindTime, slog.KindFloat64:
-		return a
-	case slog.KindString:
-		if len(a.Value.String()) <= 80 {
-			return slog.String(a.Key, evidence.Sweep(a.Value.String()))
-		}
-	case slog.KindAny:
-		if err, ok := a.Value.Any().(error); ok {
-			return slog.String(a.Key, evidence.Caption(err.Error(), 200))
-		}
-	case slog.KindGroup, slog.KindLogValuer:
-	}
-	return slog.String(a.Key, "[left out]")
+// libraryLog is what the MTProto library logs to.
+func (s *Scanner) libraryLog() *slog.Logger {
+	return slog.New(careful{evidence.Redacted(s.config.Log.Handler())})
 }
 
 // A link is what one connection needs beside the configuration.
@@ -98,7 +72,7 @@ func (s *Scanner) client(l link) (*telegram.Client, error) {
 	c := s.config
 	o := telegram.Options{
 		DC: c.DC, PublicKeys: s.keys, SessionStorage: sessionFile{c.SessionPath, c.SessionKey}, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
-		Middlewares: []telegram.Middleware{s.guard}, Logger: logslog.New(slog.New(careful{c.Log.Handler()})), ExchangeTimeout: c.ConnectTimeout,
+		Middlewares: []telegram.Middleware{s.guard}, Logger: logslog.New(s.libraryLog()), ExchangeTimeout: c.ConnectTimeout,
 		Device: telegram.DeviceConfig{DeviceModel: "server", SystemVersion: runtime.GOOS, AppVersion: c.AppVersion, SystemLangCode: "en", LangCode: "en"},
 	}
 	// The library calls this for every attempt; only changes are told.

@@ -284,6 +284,9 @@ func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin,
 		r.scanner.events.send(Event{Kind: Unreadable, Source: w.Source, Done: int64(class.GetID()), Total: int64(class.GetID()), Detail: left})
 	}
 	result := r.scanner.config.Finder.Find(text, w.Kind)
+	if n := len(result.Matches); n > 0 {
+		r.scanner.matches.Add(int64(n))
+	}
 	if len(result.Findings) == 0 && (origin == evidence.Backfill || !edited(class)) {
 		return evidence.Evidence{}, false, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"filippo.io/age"
@@ -155,6 +156,8 @@ type Scanner struct {
 	guard  *guard
 	events eventSink
 	meter  meter
+
+	matches atomic.Int64
 }
 
 // New checks the configuration. It does no I/O.

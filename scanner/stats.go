@@ -18,6 +18,7 @@ type Stats struct {
 	CaughtUp   int                       `json:"caught_up"`  // of them, those whose history is read
 	Lost       int                       `json:"lost"`       // of them, those that can no longer be read
 	Messages   map[evidence.Origin]int64 `json:"messages"`   // looked at, by how they came
+	Matches    int64                     `json:"matches"`    // identifiers in them
 	Findings   int64                     `json:"findings"`   // committed
 	Gaps       int64                     `json:"gaps"`       // ranges that were missed when they were posted
 	Deletions  int64                     `json:"deletions"`  // messages that their source deleted
@@ -80,6 +81,7 @@ func (s *Scanner) Stats() Stats {
 	stats.Messages, stats.FloodWaits = maps.Clone(stats.Messages), maps.Clone(stats.FloodWaits)
 	s.meter.mu.Unlock()
 	stats.Account, stats.At, stats.Calls = s.config.Account, time.Now(), s.guard.counts()
+	stats.Matches = s.matches.Load()
 	stats.Waits, stats.Pace, stats.Proxy = s.guard.resting(), s.guard.pace, s.config.Proxy.String()
 	if queue != nil {
 		stats.Queue = queue()

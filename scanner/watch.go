@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -151,7 +150,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		},
 		OnTooLong:                       r.loseDialogs,
 		OnLoadUserStateFailed:           func() {}, // a first run
-		Logger:                          logslog.New(slog.New(careful{r.scanner.config.Log.Handler()})),
+		Logger:                          logslog.New(r.scanner.libraryLog()),
 		MaxChannelDifferenceConcurrency: historiesAtOnce,
 	})
 	reconnect := make(chan struct{}, 1)

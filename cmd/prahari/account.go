@@ -73,7 +73,7 @@ func (w *workspace) client(ctx context.Context, account string, maker *evidence.
 	c := scanner.Config{
 		SessionKey: key, Proxy: proxy, Waits: waits, FloodWaits: map[string]time.Duration{}, PeerFloodRest: time.Duration(w.config.Watch.PeerFloodRest),
 		Account: account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
-		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: w.keepWaits(ctx, events), Log: w.env.log(), AppVersion: version,
+		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: w.observed(ctx, account, events), Log: w.env.log(), AppVersion: version,
 		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),
 		MaxPollInterval: time.Duration(w.config.Watch.MaxPollInterval), PollsPerMinute: w.config.Watch.PollsPerMinute,
 	}
@@ -95,6 +95,22 @@ func (w *workspace) client(ctx context.Context, account string, maker *evidence.
 		c.PublicKeys = append(c.PublicKeys, pem)
 	}
 	return scanner.New(c)
+}
+
+// observed passes an account's events on, logs them, and keeps the waits that
+// outlast a command: the next one keeps them too, and does not ask Telegram what
+// it said already.
+func (w *workspace) observed(ctx context.Context, account string, to func(scanner.Event)) func(scanner.Event) {
+	ctx, log := context.WithoutCancel(ctx), w.env.log()
+	return func(e scanner.Event) {
+		logEvent(log, account, e)
+		if e.Kind == scanner.Resting || e.Kind == scanner.Waiting && e.Wait >= time.Minute {
+			if err := w.db.PutWait(ctx, e.Until); err != nil {
+				log.Warn("a wait was not kept", "method", e.Method, "error", err)
+			}
+		}
+		to(e)
+	}
 }
 
 // sessionKeyPath is where the key that seals sessions lies.

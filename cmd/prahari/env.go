@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 
@@ -30,6 +30,7 @@ type globals struct {
 	json      bool
 	quiet     bool
 	verbose   bool
+	logging   logging
 }
 
 // run is the whole program: it returns the exit code and lets nothing escape.
@@ -38,25 +39,20 @@ func run(ctx context.Context, e env, args []string) int {
 	root := newRoot(e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	err = errors.Join(err, e.global.logging.close())
 	code, say := outcome(ctx, err)
-	if say != "" {
+	switch {
+	case say != "" && e.global.logging.onlyJSON():
+		e.log().Error("ended", "exit_code", code, "error", errors.New(say))
+	case say != "":
 		fmt.Fprintln(e.err, "prahari: "+evidence.Printable(say))
 	}
 	return code
 }
 
-// log writes structured warnings to stderr, everything with --verbose.
-func (e env) log() *slog.Logger {
-	level := slog.LevelWarn
-	if e.global.verbose {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: level}))
-}
-
 // say tells the user what happens, on stderr, unless --quiet.
 func (e env) say(format string, args ...any) {
-	if !e.global.quiet {
+	if !e.global.quiet && !e.global.logging.onlyJSON() {
 		fmt.Fprintln(e.err, evidence.Printable(fmt.Sprintf(format, args...)))
 	}
 }

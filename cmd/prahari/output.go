@@ -77,7 +77,7 @@ func printJSON(w io.Writer, v any) error {
 // bar shows progress of long work on stderr when that is a terminal; total -1
 // is for work of unknown size.
 func (e env) bar(total int64, what string, bytes bool) *progressbar.ProgressBar {
-	visible := e.errTTY && !e.global.quiet
+	visible := e.errTTY && !e.global.quiet && !e.global.logging.onlyJSON()
 	return progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(e.err), progressbar.OptionSetDescription(what), progressbar.OptionSetVisibility(visible),
 		progressbar.OptionShowBytes(bytes), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond),

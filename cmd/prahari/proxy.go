@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"prahari/evidence"
 	"prahari/scanner"
 )
 
@@ -38,18 +35,4 @@ func (w *workspace) proxy() (scanner.Proxy, error) {
 		return p, fmt.Errorf("%s: telegram.proxy: %w; the secret comes from $PRAHARI_PROXY_SECRET or telegram.proxy_secret_file", w.path(configName), err)
 	}
 	return p, nil
-}
-
-// keepWaits passes events on, and keeps the waits that outlast a command: the
-// next one keeps them too, and does not ask Telegram what it said already.
-func (w *workspace) keepWaits(ctx context.Context, to func(scanner.Event)) func(scanner.Event) {
-	ctx = context.WithoutCancel(ctx)
-	return func(e scanner.Event) {
-		if e.Kind == scanner.Resting || e.Kind == scanner.Waiting && e.Wait >= time.Minute {
-			if err := w.db.PutWait(ctx, e.Until); err != nil {
-				w.env.log().Warn("a wait was not kept", "method", e.Method, "error", evidence.Caption(err.Error(), 200))
-			}
-		}
-		to(e)
-	}
 }

@@ -31,7 +31,10 @@ func newRoot(e env) *cobra.Command {
 	f.StringVar(&e.global.operator, "operator", "", "who acts, for the custody log (default $PRAHARI_OPERATOR or $USER)")
 	f.BoolVar(&e.global.json, "json", false, "print one JSON object a line")
 	f.BoolVarP(&e.global.quiet, "quiet", "q", false, "no progress on stderr")
-	f.BoolVar(&e.global.verbose, "verbose", false, "log what happens to stderr")
+	f.BoolVar(&e.global.verbose, "verbose", false, "log everything that happens, to stderr or --log-file")
+	f.StringVar(&e.global.logging.format, "log-format", "", "log what happens to stderr as text or json; with json nothing else goes there")
+	f.StringVar(&e.global.logging.path, "log-file", "", "log what happens to this file instead")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return e.global.logging.open() }
 	root.AddCommand(
 		newInit(e), newDoctor(e), newAccount(e), newSource(e), newCandidate(e), newDiscover(e), newBot(e), newCanary(e), newAuthorisation(e), newWatch(e), newStatus(e), newScan(e),
 		newFinding(e), newCase(e), newNotice(e), newBundle(e), newCustody(e), newRules(e),

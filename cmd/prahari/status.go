@@ -177,10 +177,10 @@ func (e env) accountStatus(s *scanner.Stats, running bool) error {
 	if !s.Connected || !running {
 		connection = "not connected"
 	}
-	_, err := fmt.Fprintf(e.out, "%-14s %s, %s, since %s, as of %s\n%-14s %d of %d read, %d can no longer be read\n%-14s %d from history, %d pushed, %d polled\n%-14s %d, gaps %d, deleted at the source %d\n%-14s %d pieces of evidence; from posting to reading %s\n",
+	_, err := fmt.Fprintf(e.out, "%-14s %s, %s, since %s, as of %s\n%-14s %d of %d read, %d can no longer be read\n%-14s %d from history, %d pushed, %d polled\n%-14s %d, identifiers %d, gaps %d, deleted at the source %d\n%-14s %d pieces of evidence; from posting to reading %s\n",
 		"account", s.Account, connection, stamp(s.Since), stamp(s.At), "histories", s.CaughtUp, s.Sources, s.Lost,
 		"messages", s.Messages[evidence.Backfill], s.Messages[evidence.Live], s.Messages[evidence.Poll],
-		"findings", s.Findings, s.Gaps, s.Deletions, "queue", s.Queue, s.Lag.Round(time.Second))
+		"findings", s.Findings, s.Matches, s.Gaps, s.Deletions, "queue", s.Queue, s.Lag.Round(time.Second))
 	for _, method := range slices.Sorted(maps.Keys(s.Calls)) {
 		if err == nil {
 			_, err = fmt.Fprintf(e.out, "%-14s %s %d, waits %d\n", "calls", method, s.Calls[method], s.FloodWaits[method])
@@ -210,7 +210,7 @@ func paceText(p scanner.Pace) string {
 type collector struct {
 	stats func() []scanner.Stats
 
-	messages, findings, gaps, deletions, waits, calls, queue, lag, sources, connected *prometheus.Desc
+	messages, matches, findings, gaps, deletions, waits, calls, queue, lag, sources, connected *prometheus.Desc
 }
 
 func newCollector(stats func() []scanner.Stats) *collector {
@@ -220,6 +220,7 @@ func newCollector(stats func() []scanner.Stats) *collector {
 	return &collector{
 		stats:     stats,
 		messages:  desc("messages_total", "Messages looked at, by how they came: live, backfill, poll.", "how"),
+		matches:   desc("matches_total", "Identifiers found in messages."),
 		findings:  desc("findings_total", "Findings recorded."),
 		gaps:      desc("gaps_total", "Ranges of messages that were missed when they were posted."),
 		deletions: desc("deletions_total", "Messages that their source deleted."),
@@ -252,6 +253,7 @@ func (c *collector) collect(s scanner.Stats, out chan<- prometheus.Metric) {
 	for _, how := range []evidence.Origin{evidence.Live, evidence.Backfill, evidence.Poll} {
 		counter(c.messages, s.Messages[how], string(how))
 	}
+	counter(c.matches, s.Matches)
 	counter(c.findings, s.Findings)
 	counter(c.gaps, s.Gaps)
 	counter(c.deletions, s.Deletions)

@@ -19,6 +19,7 @@ type watchOptions struct {
 	lasts        time.Duration
 	backfillOnly bool
 	metrics      string
+	lines        bool
 }
 
 func newWatch(e env) *cobra.Command {
@@ -31,6 +32,7 @@ or a kill, the same command loses nothing and records nothing twice.
 It reads through all accounts of the workspace, each source through one. When Telegram shuts
 an account out, its channels and groups move to the others and you are told; a bot stays
 with the account whose dialog it is.
+On a terminal one screen shows how it does; with --lines, or into a file or a pipe, lines do.
 Findings go to stdout as they are recorded (with --json one object a line), progress to
 stderr. When Telegram asks to wait, prahari waits; past watch.max_flood_wait of
 prahari.yaml it stops with exit code 6.`,
@@ -42,6 +44,7 @@ prahari.yaml it stops with exit code 6.`,
 	f.StringVar(&o.account, "account", "", "read through this account alone (default: all that are signed in)")
 	f.DurationVar(&o.lasts, "for", 0, "stop after this time, such as 1h")
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics at this address, such as 127.0.0.1:9464")
+	f.BoolVar(&o.lines, "lines", false, "no screen on a terminal, but a line for each thing that happens")
 	f.BoolVar(&o.backfillOnly, "backfill-only", false, "stop when the history is read")
 	return cmd
 }
@@ -52,6 +55,11 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 		return err
 	}
 	defer w.close(&err)
+	var onTop *screen
+	if e.showsScreen() && !o.lines {
+		onTop = newScreen(e)
+		w.env = onTop.inside()
+	}
 	release, err := w.db.LockWatch(ctx)
 	if err != nil {
 		return fmt.Errorf("workspace %s: %w", w.dir, err)
@@ -72,7 +80,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	shown := &progress{env: e}
+	shown := &progress{env: w.env, screen: onTop}
 	defer shown.clear()
 	labels, out, err := w.accountsOf(ctx, o.account)
 	if err != nil {
@@ -89,7 +97,7 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 		defer stop()
 	}
 	if o.metrics != "" {
-		stop, err := e.serveMetrics(ctx, o.metrics, accounts.stats)
+		stop, err := w.env.serveMetrics(ctx, o.metrics, accounts.stats)
 		if err != nil {
 			return err
 		}
@@ -102,7 +110,12 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 		stopReporting()
 		err = errors.Join(err, <-reported)
 	}()
-	err = accounts.run(running, o.backfillOnly)
+	work := func(ctx context.Context) error { return accounts.run(ctx, o.backfillOnly) }
+	if onTop != nil {
+		err = onTop.during(running, accounts.stats, work)
+	} else {
+		err = work(running)
+	}
 	if o.lasts > 0 && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		err = nil // the time that --for gave is up
 	}
@@ -114,10 +127,11 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 
 // progress shows events: findings on stdout, the rest on stderr.
 type progress struct {
-	env  env
-	mu   sync.Mutex // accounts tell of their events side by side
-	bar  *progressbar.ProgressBar
-	done map[string][2]int64 // of each source: read and to read
+	env    env
+	screen *screen    // nil: lines
+	mu     sync.Mutex // accounts tell of their events side by side
+	bar    *progressbar.ProgressBar
+	done   map[string][2]int64 // of each source: read and to read
 }
 
 // clear takes the bar off the terminal.
@@ -180,6 +194,10 @@ func messages(lo, hi int64) string {
 
 // reading moves the bar: all sources' message ids together.
 func (p *progress) reading(event scanner.Event) {
+	if p.screen != nil {
+		p.screen.read(event)
+		return
+	}
 	if p.done == nil {
 		p.done = map[string][2]int64{}
 	}
