@@ -17,11 +17,12 @@ import (
 
 const configName = "prahari.yaml"
 
-// config is the workspace's prahari.yaml. It holds no secret but the api_hash,
-// which may live in a file or the environment instead.
+// config is the workspace's prahari.yaml. It holds no secret but the api_hash
+// and the database's password, which may live in files or the environment instead.
 type config struct {
 	Organisation organisation   `yaml:"organisation"`
-	Recipients   []string       `yaml:"recipients"` // age public keys that open the evidence
+	Recipients   []string       `yaml:"recipients"`         // age public keys that open the evidence
+	Database     string         `yaml:"database,omitempty"` // postgres://…; default: a file in the workspace
 	Telegram     telegramConfig `yaml:"telegram"`
 	Watch        watchConfig    `yaml:"watch"`
 }
@@ -81,7 +82,8 @@ func readConfig(path string) (config, error) {
 	}
 	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+		// Without the lines around it: one of them may hold a password.
+		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
 	}
 	return c, nil
 }

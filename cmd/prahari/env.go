@@ -26,6 +26,7 @@ type env struct {
 // globals are the flags that every command takes.
 type globals struct {
 	workspace string
+	database  string
 	operator  string
 	json      bool
 	quiet     bool

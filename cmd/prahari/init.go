@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +36,8 @@ more, so that one lost key loses nothing. Legal makes them with 'age-keygen'. To
 prahari out, --demo-identities FOLDER makes two; move them off the machine.`,
 		Example: examples(
 			"prahari init --organisation 'Example Trust & Safety' --recipient age1… --recipient age1…",
-			"prahari init --workspace ./team --demo-identities ./legal-machine"),
+			"prahari init --workspace ./team --demo-identities ./legal-machine",
+			"prahari init --db postgres://prahari@db.example.org/prahari --recipient age1… --recipient age1…"),
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(o.recipients) == 0 && o.demoIdentities == "" {
@@ -63,6 +66,10 @@ func (e env) init(cmd *cobra.Command, o initOptions) (err error) {
 			return err
 		}
 	}
+	where, err := e.database(dir, config{})
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
 		return fmt.Errorf("making the workspace: %w", err)
 	}
@@ -82,6 +89,11 @@ func (e env) init(cmd *cobra.Command, o initOptions) (err error) {
 			o.organisation.Domain = host
 		}
 	}
+	db, err := emptyDatabase(cmd.Context(), where)
+	if err != nil {
+		return fmt.Errorf("making the database: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	key := evidence.NewTokenKey()
 	if err := renameio.WriteFile(filepath.Join(dir, tokenKeyName), []byte(key.Encode()+"\n"), 0o600); err != nil {
 		return fmt.Errorf("writing the token key: %w", err)
@@ -93,18 +105,13 @@ func (e env) init(cmd *cobra.Command, o initOptions) (err error) {
 	if err := newLogKey(filepath.Join(dir, logKeyName), o.organisation.Domain); err != nil {
 		return err
 	}
-	db, err := store.Open(cmd.Context(), filepath.Join(dir, databaseName), store.Create)
-	if err != nil {
-		return fmt.Errorf("making the database: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := db.Append(cmd.Context(), evidence.Entry{
 		Action: "workspace.init", Object: "workspace", Actor: e.operator(), At: time.Now(),
 	}); err != nil {
 		return err
 	}
 	// The config comes last: a workspace without it is none, and init can be repeated.
-	if err := writeConfig(filepath.Join(dir, configName), config{Organisation: o.organisation, Recipients: o.recipients}); err != nil {
+	if err := writeConfig(filepath.Join(dir, configName), config{Organisation: o.organisation, Recipients: o.recipients, Database: e.global.database}); err != nil {
 		return err
 	}
 	e.say("Workspace %s is ready. Evidence is sealed to %d keys; bundles are signed by %s.", dir, len(o.recipients), signer.Fingerprint())
@@ -113,6 +120,23 @@ func (e env) init(cmd *cobra.Command, o initOptions) (err error) {
 	}
 	e.say("Next: 'prahari account login', then 'prahari source add @name'.")
 	return nil
+}
+
+// emptyDatabase opens a database that holds nothing, or what an interrupted init
+// left there.
+func emptyDatabase(ctx context.Context, where string) (*store.DB, error) {
+	db, err := store.Open(ctx, where, store.Create)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := db.Custody(ctx, 0)
+	if err == nil && slices.ContainsFunc(entries, func(entry evidence.Entry) bool { return entry.Action != "workspace.init" }) {
+		err = errors.New("it holds a workspace already: take that one's prahari.yaml and keys from the backup, or name an empty database; nothing was changed")
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // demoIdentities makes the key pairs of legal and of an escrow holder.

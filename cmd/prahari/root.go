@@ -28,6 +28,7 @@ func newRoot(e env) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd.CommandPath(), err} })
 	f := root.PersistentFlags()
 	f.StringVarP(&e.global.workspace, "workspace", "w", "", "the workspace's folder (default $PRAHARI_WORKSPACE or ./prahari-workspace)")
+	f.StringVar(&e.global.database, "db", "", "the database on PostgreSQL, postgres://user@host/name (default 'database' of prahari.yaml, or a file in the workspace)")
 	f.StringVar(&e.global.operator, "operator", "", "who acts, for the custody log (default $PRAHARI_OPERATOR or $USER)")
 	f.BoolVar(&e.global.json, "json", false, "print one JSON object a line")
 	f.BoolVarP(&e.global.quiet, "quiet", "q", false, "no progress on stderr")

@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"prahari/fixtures"
+	"prahari/fixtures/postgres"
 	"prahari/fixtures/telegram"
 )
 
@@ -44,6 +45,13 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "postgres" {
+				return false, fmt.Errorf("no condition %q", name)
+			}
+			_, err := postgres.Installed()
+			return err == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// exits CODE COMMAND…: the exact exit code of prahari.
 			"exits": exits,
@@ -61,6 +69,8 @@ func TestScripts(t *testing.T) {
 			"suggestion": suggestion,
 			// busy FILE: another program holds the database's write lock until the script ends.
 			"busy": busy,
+			// postgres: start one with an empty database, named by $DB and, with its password, $DB_WITH_PASSWORD and $DB_PASSWORD.
+			"postgres": startPostgres,
 			// sql FILE STATEMENT: meddle with a database.
 			"sql": meddle,
 		},
@@ -224,6 +234,16 @@ func suggestion(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("nothing about @%s is suggested", args[1])
+}
+
+func startPostgres(ts *testscript.TestScript, neg bool, args []string) {
+	server, err := postgres.Start(context.Background())
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(server.Close()) })
+	ts.Setenv("DB", server.URL("postgres", false))
+	ts.Setenv("DB_WITH_PASSWORD", server.URL("postgres", true))
+	ts.Setenv("DB_PASSWORD", server.Password)
+	ts.Logf("%s", server.Version)
 }
 
 func meddle(ts *testscript.TestScript, neg bool, args []string) {

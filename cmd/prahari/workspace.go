@@ -57,7 +57,11 @@ func (e env) openWorkspace(ctx context.Context) (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, filepath.Join(dir, databaseName))
+	where, err := e.database(dir, c)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, where)
 	if err != nil {
 		return nil, fmt.Errorf("opening workspace %s: %w", dir, err)
 	}
