@@ -97,11 +97,7 @@ func schema(dir string) string { return "t_" + evidence.Digest([]byte(dir))[:16]
 
 func open(t testing.TB, dir string) *store.DB {
 	t.Helper()
-	if os.Getenv(onPostgres) != "" {
-		if _, err := raw(t, dir).Exec(`CREATE SCHEMA IF NOT EXISTS ` + schema(dir)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	raw(t, dir) // makes the schema
 	db, err := store.Open(t.Context(), where(dir), store.Create)
 	if err != nil {
 		t.Fatal(err)
@@ -122,14 +118,27 @@ func raw(t testing.TB, dir string) *sql.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	if driver == "pgx" {
+		if _, err := db.Exec(`CREATE SCHEMA IF NOT EXISTS ` + schema(dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return db
+}
+
+// othersMigration says that a migration is the other engine's.
+func othersMigration(name string) bool {
+	if os.Getenv(onPostgres) != "" {
+		return strings.HasSuffix(name, ".sqlite.sql")
+	}
+	return strings.HasSuffix(name, ".postgres.sql")
 }
 
 // withoutGuard runs a statement that the triggers on a table would refuse.
 func withoutGuard(t testing.TB, dir, table, statement string) {
 	t.Helper()
 	db := raw(t, dir)
-	drop := []string{`DROP TRIGGER ` + table + `_update`, `DROP TRIGGER ` + table + `_delete`}
+	drop := []string{`DROP TRIGGER IF EXISTS ` + table + `_update`, `DROP TRIGGER IF EXISTS ` + table + `_delete`}
 	if os.Getenv(onPostgres) != "" {
 		drop = []string{`ALTER TABLE ` + table + ` DISABLE TRIGGER USER`}
 	}

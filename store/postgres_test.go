@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -57,11 +58,23 @@ func TestANumberTakenByAStrangerIsNotOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var tree evidence.Tree
+	for _, e := range log {
+		before, err := e.Line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree.Add(before)
+	}
+	var hashes strings.Builder
+	for _, h := range tree.Add(line) {
+		fmt.Fprintf(&hashes, "%x", h[:])
+	}
 	stranger, err := raw(t, dir).Begin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stranger.Exec(`INSERT INTO custody (seq, case_id, object, line) VALUES ($1, '', 'x', $2)`, len(log), string(line)); err != nil {
+	if _, err := stranger.Exec(`INSERT INTO custody (seq, case_id, object, line, hashes) VALUES ($1, '', 'x', $2, $3)`, len(log), string(line), hashes.String()); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -86,6 +99,9 @@ func TestANumberTakenByAStrangerIsNotOurs(t *testing.T) {
 	after, err := db.Custody(t.Context(), int64(len(log)))
 	if err != nil || len(after) != 2 || after[0].Object != "x" || after[1].Object != "ours" || after[1].Prev != evidence.Digest(line) {
 		t.Errorf("%+v, %v", after, err)
+	}
+	if _, _, err := db.VerifyCustody(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
