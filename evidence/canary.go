@@ -57,6 +57,8 @@ type Probe struct {
 	SourceID      string    `json:"source"`
 	Canary        string    `json:"canary"`
 	Authorisation string    `json:"authorisation"`
+	ApprovedBy    string    `json:"approved_by,omitempty"`    // the second person; in the custody log
+	Consent       string    `json:"consent_sha256,omitempty"` // of the consent file that was shown; in the custody log
 	Operator      string    `json:"operator"`
 	SentAt        time.Time `json:"sent_at"`
 	Replies       int       `json:"replies"`

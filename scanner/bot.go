@@ -133,6 +133,9 @@ func (r *run) probe(ctx context.Context, w *watched, o ProbeOptions) (replies in
 		if err != nil {
 			return replies, fmt.Errorf("reading the answer of @%s: %w", o.Bot.Username, err)
 		}
+		if err := r.vanished(w, seen, p); err != nil {
+			return replies, err
+		}
 		fresh := p
 		fresh.messages, fresh.request = nil, o.Note+"; "+p.request
 		for _, m := range p.messages {
@@ -163,4 +166,24 @@ func (r *run) probe(ctx context.Context, w *watched, o ProbeOptions) (replies in
 		}
 	}
 	return replies, nil
+}
+
+// vanished records what a bot took back after it was seen: what the page should
+// hold and does not.
+func (r *run) vanished(w *watched, seen map[int]uint64, p page) error {
+	there := make(map[int]bool, len(p.messages))
+	for _, m := range p.messages {
+		there[m.GetID()] = true
+	}
+	var gone []int
+	for id := range seen {
+		if !there[id] && (len(p.messages) < pageSize || id > p.messages[len(p.messages)-1].GetID()) {
+			gone = append(gone, id)
+			delete(seen, id)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return r.deleted(w, gone)
 }

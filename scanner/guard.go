@@ -22,7 +22,7 @@ import (
 //
 //nolint:gochecknoglobals // a constant list
 var reads = []string{
-	"channels.getChannels", "channels.getFullChannel", "channels.getMessages", "contacts.resolveUsername", "contacts.search",
+	"channels.getChannelRecommendations", "channels.getChannels", "channels.getFullChannel", "channels.getMessages", "channels.searchPosts", "contacts.resolveUsername", "contacts.search",
 	"help.getConfig", "help.getNearestDc", "help.getCdnConfig", "messages.getHistory", "messages.getMessages", "messages.getPeerDialogs",
 	"updates.getChannelDifference", "updates.getDifference", "updates.getState", "upload.getFile", "users.getFullUser", "users.getUsers",
 	"ping", "ping_delay_disconnect",

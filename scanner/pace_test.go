@@ -16,7 +16,7 @@ func (b *bench) probe(bot evidence.Source, change ...func(*scanner.Config)) (int
 	b.t.Helper()
 	expires := time.Now().Add(time.Hour)
 	return b.scanner(change...).Probe(b.t.Context(), scanner.ProbeOptions{
-		Bot: bot, Value: "9812345678", Settle: 300 * time.Millisecond,
+		Bot: bot, Value: "9812345678", Note: "P-0007", Settle: time.Second,
 		Canary: evidence.Canary{ID: "C-0001", Kind: evidence.Mobile, Basis: evidence.Synthetic, Scope: []string{bot.Username}, ExpiresAt: expires},
 		Authorisation: evidence.Authorisation{
 			ID: "A-0001", Method: "messages.sendMessage", Source: bot.ID, Canary: "C-0001", AddedBy: "analyst:a", ApprovedBy: "analyst:b",

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,7 +123,7 @@ func (db *DB) BeginProbe(ctx context.Context, p evidence.Probe) (evidence.Probe,
 		if err != nil {
 			return err
 		}
-		return appendEntries(ctx, tx, evidence.Entry{Action: "probe", Object: p.ID, Actor: p.Operator, At: p.SentAt, Reason: p.Canary + " to " + p.SourceID + " by " + p.Authorisation})
+		return appendEntries(ctx, tx, evidence.Entry{Action: "probe", Object: p.ID, Actor: p.Operator, At: p.SentAt, Approver: p.ApprovedBy, SHA256: p.Consent, Reason: p.Canary + " to " + p.SourceID + " by " + p.Authorisation})
 	})
 	return p, err
 }
@@ -145,8 +146,8 @@ func (db *DB) Probes(ctx context.Context) ([]evidence.Probe, error) {
 }
 
 // PutProfile keeps a bot's profile where it differs from the last, which it
-// returns; known is false for the first.
-func (db *DB) PutProfile(ctx context.Context, p evidence.BotProfile) (last evidence.BotProfile, known bool, err error) {
+// returns; known is false for the first. The custody log gets its digest.
+func (db *DB) PutProfile(ctx context.Context, p evidence.BotProfile, actor string) (last evidence.BotProfile, known bool, err error) {
 	kept, err := db.Profiles(ctx, p.SourceID)
 	if err != nil {
 		return last, false, err
@@ -161,21 +162,44 @@ func (db *DB) PutProfile(ctx context.Context, p evidence.BotProfile) (last evide
 	if err != nil {
 		return last, known, err
 	}
-	_, err = db.sql.ExecContext(ctx, `INSERT INTO bot_profile (source_id, at_ms, body) VALUES ($1, $2, $3)`, p.SourceID, ms(p.At), string(body))
-	return last, known, translate(err)
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO bot_profile (source_id, at_ms, body) VALUES ($1, $2, $3)`, p.SourceID, ms(p.At), string(body)); err != nil {
+			return err
+		}
+		return appendEntries(ctx, tx, evidence.Entry{Action: "bot.profile", Object: p.SourceID, Actor: actor, At: p.At, SHA256: evidence.Digest(body)})
+	})
+	return last, known, err
 }
 
 // Profiles lists a bot's profiles, oldest first.
 func (db *DB) Profiles(ctx context.Context, sourceID string) ([]evidence.BotProfile, error) {
-	return rows(ctx, db, func(scan func(...any) error) (evidence.BotProfile, error) {
-		var p evidence.BotProfile
-		var body string
-		if err := scan(&body); err != nil {
-			return p, err
+	return rows(ctx, db, scanProfile, `SELECT body FROM bot_profile WHERE source_id = $1 ORDER BY at_ms`, sourceID)
+}
+
+// ProfilesOf lists the profiles that were kept under a name, oldest first, and the
+// others of the bots that had it.
+func (db *DB) ProfilesOf(ctx context.Context, name string) ([]evidence.BotProfile, error) {
+	all, err := rows(ctx, db, scanProfile, `SELECT body FROM bot_profile ORDER BY at_ms, source_id`)
+	if err != nil {
+		return nil, err
+	}
+	had := map[string]bool{}
+	for _, p := range all {
+		if strings.EqualFold(p.Username, name) {
+			had[p.SourceID] = true
 		}
-		if err := json.Unmarshal([]byte(body), &p); err != nil {
-			return p, fmt.Errorf("%w: profile of %s: %w", ErrBroken, sourceID, err)
-		}
-		return p, nil
-	}, `SELECT body FROM bot_profile WHERE source_id = $1 ORDER BY at_ms`, sourceID)
+	}
+	return slices.DeleteFunc(all, func(p evidence.BotProfile) bool { return !had[p.SourceID] }), nil
+}
+
+func scanProfile(scan func(...any) error) (evidence.BotProfile, error) {
+	var p evidence.BotProfile
+	var body string
+	if err := scan(&body); err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		return p, fmt.Errorf("%w: profile of a bot: %w", ErrBroken, err)
+	}
+	return p, nil
 }

@@ -19,13 +19,21 @@ func newBot(e env) *cobra.Command {
 
 func newBotProfile(e env) *cobra.Command {
 	var account string
+	var history bool
 	cmd := &cobra.Command{
 		Use: "profile @NAME", Short: "Keep a bot's name, about, description, commands and marks; nothing is written to it",
-		Long:    `Read a bot's profile without writing to the bot, keep it where it changed, and show what did.`,
-		Example: examples("prahari bot profile @lookup_bot", "prahari bot profile @lookup_bot --json"),
+		Long: `Read a bot's profile without writing to the bot, keep it where it changed, and show what did.
+With --history every profile that was kept is shown, and nothing is asked of Telegram.`,
+		Example: examples("prahari bot profile @lookup_bot", "prahari bot profile @lookup_bot --history", "prahari bot profile @lookup_bot --json"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE:    func(cmd *cobra.Command, args []string) error { return e.botProfile(cmd.Context(), args[0], account) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if history {
+				return e.botHistory(cmd.Context(), args[0])
+			}
+			return e.botProfile(cmd.Context(), args[0], account)
+		},
 	}
+	cmd.Flags().BoolVar(&history, "history", false, "show the profiles that were kept, with what changed")
 	cmd.Flags().StringVar(&account, "account", defaultAccount, "the account that reads it")
 	return cmd
 }
@@ -50,7 +58,7 @@ func (e env) botProfile(ctx context.Context, ref, account string) (err error) {
 	if err != nil {
 		return err
 	}
-	last, known, err := w.db.PutProfile(ctx, p)
+	last, known, err := w.db.PutProfile(ctx, p, e.operator())
 	if err != nil {
 		return err
 	}
@@ -76,6 +84,34 @@ func (e env) botProfile(ctx context.Context, ref, account string) (err error) {
 	}
 	_, err = fmt.Fprint(e.out, b.String())
 	return err
+}
+
+// botHistory shows what a bot said of itself, the oldest first.
+func (e env) botHistory(ctx context.Context, ref string) (err error) {
+	w, err := e.openWorkspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close(&err)
+	kept, err := w.db.ProfilesOf(ctx, strings.ToLower(strings.TrimPrefix(ref, "@")))
+	if err != nil {
+		return err
+	}
+	last := map[string]evidence.BotProfile{} // by source: a name may have had several owners
+	views := make([]profileView, len(kept))
+	for i, p := range kept {
+		views[i] = profileView{p, []string{}}
+		if before, known := last[p.SourceID]; known {
+			views[i].Changed = changes(before, p)
+		}
+		last[p.SourceID] = p
+	}
+	return printList(e, views, "No profile of it was kept: 'prahari bot profile @NAME' reads one.",
+		column[profileView]{"kept", func(v profileView) string { return stamp(v.At) }, 0},
+		column[profileView]{"bot", func(v profileView) string { return v.SourceID }, 0},
+		column[profileView]{"name", func(v profileView) string { return v.Name }, 30},
+		column[profileView]{"changed", func(v profileView) string { return strings.Join(v.Changed, "; ") }, 0},
+	)
 }
 
 func profileRows(p evidence.BotProfile) [][2]string {
@@ -157,6 +193,7 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 		return err
 	}
 	defer w.close(&err)
+	defer func() { err = w.refused(ctx, ref, o, err) }()
 	bot, canary, a, err := w.mayProbe(ctx, ref, o)
 	if err != nil {
 		return err
@@ -168,14 +205,14 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 	value = strings.TrimSpace(value)
 	canonical, err := w.canonical(canary.Kind, value)
 	if err != nil {
-		return err
+		return refusal{err}
 	}
 	key, err := w.tokenKey()
 	if err != nil {
 		return err
 	}
 	if key.Token(canary.Kind, canonical) != canary.Token {
-		return fmt.Errorf("what was typed is not canary %s: nothing was sent", canary.ID)
+		return refusal{fmt.Errorf("what was typed is not canary %s: nothing was sent", canary.ID)}
 	}
 	if o.dryRun {
 		_, err := fmt.Fprintf(e.out, "%s may be sent to %s by %s; nothing was sent\n", canary.ID, sourceName(bot), a.ID)
@@ -199,9 +236,9 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 	if err != nil {
 		return err
 	}
-	probe, err := w.db.BeginProbe(ctx, evidence.Probe{SourceID: bot.ID, Canary: canary.ID, Authorisation: a.ID, Operator: e.operator(), SentAt: time.Now()})
+	probe, err := w.db.BeginProbe(ctx, evidence.Probe{SourceID: bot.ID, Canary: canary.ID, Authorisation: a.ID, ApprovedBy: a.ApprovedBy, Consent: canary.Consent, Operator: e.operator(), SentAt: time.Now()})
 	if err != nil {
-		return fmt.Errorf("%s: %w", sourceName(bot), err)
+		return refusal{fmt.Errorf("%s: %w", sourceName(bot), err)}
 	}
 	note := fmt.Sprintf("messages.sendMessage by probe %s, canary %s (%s), authorisation %s approved by %s", probe.ID, canary.ID, canary.Basis, a.ID, a.ApprovedBy)
 	if canary.Consent != "" {
@@ -224,6 +261,23 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 	return err
 }
 
+// A refusal is a probe that was not made, and why.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// refused writes a refusal into the custody log: who tried it counts too. The
+// reason names ids, no value.
+func (w *workspace) refused(ctx context.Context, ref string, o probeOptions, err error) error {
+	var r refusal
+	if !errors.As(err, &r) || o.dryRun {
+		return err
+	}
+	return errors.Join(err, w.db.Append(context.WithoutCancel(ctx), evidence.Entry{
+		Action: "probe.refused", Object: evidence.Caption(ref, 60), Actor: w.env.operator(), At: time.Now(), Reason: evidence.Caption(r.Error(), 200),
+	}))
+}
+
 // mayProbe checks all that can be checked without the canary's value.
 func (w *workspace) mayProbe(ctx context.Context, ref string, o probeOptions) (bot evidence.Source, c evidence.Canary, a evidence.Authorisation, err error) {
 	if bot, err = w.bot(ctx, ref); err != nil {
@@ -237,21 +291,21 @@ func (w *workspace) mayProbe(ctx context.Context, ref string, o probeOptions) (b
 	}
 	now := time.Now()
 	if err := errors.Join(c.MaySend(bot.Username, now), a.Holds(now)); err != nil {
-		return bot, c, a, err
+		return bot, c, a, refusal{err}
 	}
 	if a.Method != "messages.sendMessage" || a.Source != bot.ID || a.Canary != c.ID {
-		return bot, c, a, fmt.Errorf("authorisation %s is for canary %s and %s, not for %s and %s", a.ID, a.Canary, a.Source, c.ID, bot.ID)
+		return bot, c, a, refusal{fmt.Errorf("authorisation %s is for canary %s and %s, not for %s and %s", a.ID, a.Canary, a.Source, c.ID, bot.ID)}
 	}
 	if c.Basis == evidence.Consented {
 		if o.consent == "" {
-			return bot, c, a, fmt.Errorf("canary %s is a person's: show the consent with --consent FILE", c.ID)
+			return bot, c, a, refusal{fmt.Errorf("canary %s is a person's: show the consent with --consent FILE", c.ID)}
 		}
 		_, digest, err := consent(o.consent)
 		if err != nil {
 			return bot, c, a, err
 		}
 		if digest != c.Consent {
-			return bot, c, a, fmt.Errorf("%s is not the consent that canary %s was registered with (sha256 %.12s…)", evidence.Caption(o.consent, 200), c.ID, c.Consent)
+			return bot, c, a, refusal{fmt.Errorf("%s is not the consent that canary %s was registered with (sha256 %.12s…)", evidence.Caption(o.consent, 200), c.ID, c.Consent)}
 		}
 	}
 	return bot, c, a, nil

@@ -157,11 +157,12 @@ func newCandidateReject(e env) *cobra.Command {
 func newDiscover(e env) *cobra.Command {
 	var account string
 	cmd := &cobra.Command{
-		Use: "discover QUERY", Short: "Search Telegram for public channels, groups and bots by name",
-		Long: `Search with Telegram's own search for public channels, groups and bots whose name fits. What
-it gives becomes candidates; nothing is joined or watched. A query that holds an identifier
-is refused: it would go to Telegram.`,
-		Example: examples("prahari discover 'aadhaar lookup'", "prahari discover vaccine --json"),
+		Use: "discover QUERY", Short: "Search Telegram for public channels, groups and bots",
+		Long: `Search with Telegram's own methods for public channels, groups and bots: by name; with
+'#hashtag' for channels whose posts carry it; with @name for channels that Telegram
+recommends beside that one. What they give becomes candidates; nothing is joined or
+watched. A query that holds an identifier is refused: it would go to Telegram.`,
+		Example: examples("prahari discover 'aadhaar lookup'", "prahari discover '#leaks'", "prahari discover @data_shop", "prahari discover vaccine --json"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return e.discover(cmd.Context(), args[0], account) },
 	}

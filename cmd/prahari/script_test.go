@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 			"nosecrets": noSecrets,
 			// datacentre SCENE WORKSPACE: start one, and point the workspace's config at it.
 			"datacentre": dataCentre,
-			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE: what happens there.
+			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE, dc mark BOT scam|fake: what happens there.
 			"dc": dc,
 			// configure FILE YAML: merge settings into a config.
 			"configure": configure,
@@ -187,6 +187,10 @@ func dc(ts *testscript.TestScript, neg bool, args []string) {
 		server.Ban(args[1])
 	case args[0] == "revoke":
 		server.RevokeSessions(args[1])
+	case args[0] == "mark" && len(args) == 3:
+		ts.Check(server.ChangeBot(args[1], func(b *telegram.Bot) {
+			b.Verified, b.Scam, b.Fake, b.About = false, args[2] == "scam", args[2] == "fake", "finds everybody"
+		}))
 	case args[0] == "fault" && len(args) == 5:
 		times, err := strconv.Atoi(args[2])
 		ts.Check(err)
