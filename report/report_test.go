@@ -161,34 +161,6 @@ print(m["Subject"]); print([a.get_filename() for a in m.iter_attachments()]); pr
 	}
 }
 
-func TestClocksHoldOnTheirDays(t *testing.T) {
-	b := book(t, nil)
-	for _, tc := range []struct{ clock, trigger, want string }{
-		{"IN-ITR-3-2-a-proviso", "2026-11-24T04:30:00Z", "IN-ITR-3-2-a-proviso.2 2026-11-25T16:30:00Z"},
-		{"IN-ITR-3-2-a-proviso", "2026-02-19T18:29:00Z", "IN-ITR-3-2-a-proviso.1 2026-02-22T18:29:00Z"}, // 23:59 IST on the 19th
-		{"IN-ITR-3-2-a-proviso", "2026-02-19T18:30:00Z", "IN-ITR-3-2-a-proviso.2 2026-02-21T06:30:00Z"}, // 00:00 IST on the 20th
-		{"IN-ITR-3-2-a-resolve", "2026-11-24T04:30:00Z", "IN-ITR-3-2-a-resolve.2 2026-12-01T04:30:00Z"},
-		{"IN-CERTIN-6H", "2026-11-24T04:30:00Z", "IN-CERTIN-6H 2026-11-24T10:30:00Z"},
-		{"IN-ITR-3-2-a-ack", "2023-01-01T00:00:00Z", "none"}, // in force, but since when is not confirmed
-		{"IN-CERTIN-6H", "2021-01-01T00:00:00Z", "none"},
-		{"IN-NOTHING", "2026-11-24T04:30:00Z", "none"},
-	} {
-		at, err := time.Parse(time.RFC3339, tc.trigger)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := "none"
-		if d, err := b.Clock(tc.clock, at); err == nil {
-			got = d.ID + " " + d.Due(at).Format(time.RFC3339)
-		} else if !errors.Is(err, report.ErrNoClock) {
-			t.Errorf("%s: %v", tc.clock, err)
-		}
-		if got != tc.want {
-			t.Errorf("%s at %s: got %s, want %s", tc.clock, tc.trigger, got, tc.want)
-		}
-	}
-}
-
 func TestCorrectionsAreTaken(t *testing.T) {
 	routes := `routes: [{kind: telegram-abuse-mail, title: T, recipient: other@telegram.org, addressee: A, confidence: secondary, source: S, verified_on: 2026-06-01, clocks: [IN-ITR-3-2-a-ack]}]`
 	d, err := book(t, fstest.MapFS{"routes.yaml": {Data: []byte(routes)}}).Draft("telegram-abuse-mail", facts(), report.DraftOptions{NoticeID: "N-0001", Now: now})
@@ -202,9 +174,12 @@ func TestCorrectionsAreTaken(t *testing.T) {
 	}
 	for name, bad := range map[string]string{
 		"typo":       "routs: []",
-		"duration":   "deadlines: [{id: A, clock: A, duration: 36h, effective_from: 2026-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
-		"confidence": "deadlines: [{id: A, clock: A, duration: PT36H, effective_from: 2026-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: sure}]",
-		"date":       "deadlines: [{id: A, clock: A, duration: PT36H, effective_from: 1.1.2026, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
+		"duration":   "deadlines: [{id: A, clock: A, duty: D, duty_holder: H, who_may_start: W, starts: complaint, duration: 36h, effective_from: 2026-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
+		"confidence": "deadlines: [{id: A, clock: A, duty: D, duty_holder: H, who_may_start: W, starts: complaint, duration: PT36H, effective_from: 2026-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: sure}]",
+		"date":       "deadlines: [{id: A, clock: A, duty: D, duty_holder: H, who_may_start: W, starts: complaint, duration: PT36H, effective_from: 1.1.2026, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
+		"starter":    "deadlines: [{id: A, clock: A, duty: D, duty_holder: H, who_may_start: W, starts: anybody, duration: PT36H, effective_from: 2026-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
+		"no start":   "deadlines: [{id: A, clock: A, duty: D, duty_holder: H, who_may_start: W, starts: complaint, duration: PT36H, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
+		"backwards":  "deadlines: [{id: A, clock: A, duty: D, duty_holder: H, who_may_start: W, starts: complaint, duration: PT36H, effective_from: 2026-01-01, effective_to: 2025-01-01, citation: C, source: S, verified_on: 2026-01-01, confidence: confirmed}]",
 	} {
 		if _, err := report.Open(fstest.MapFS{"deadlines.yaml": {Data: []byte(bad)}}); err == nil || !strings.Contains(err.Error(), "deadlines.yaml") {
 			t.Errorf("%s: got %v", name, err)

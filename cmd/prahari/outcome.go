@@ -32,7 +32,7 @@ const (
 const exitCodes = `  0    fine
   1    failed: the sentence on stderr says what happened and what to do
   2    usage: the command line is not one
-  3    findings are present (only with --exit-code)
+  3    findings are present, or a deadline is due (only with --exit-code)
   4    login needed: run 'prahari account login'
   5    integrity broken: a bundle or the custody log does not verify
   6    rate-limited: Telegram asks to wait longer than the configured cap
@@ -67,7 +67,7 @@ func outcome(ctx context.Context, err error) (code int, say string) {
 			command = "prahari"
 		}
 		return exitUsage, err.Error() + "\nRun '" + command + " --help' for usage."
-	case errors.Is(err, errFound):
+	case errors.Is(err, errFound), errors.Is(err, errDue):
 		return exitFound, ""
 	case errors.Is(err, scanner.ErrBanned):
 		return exitBanned, err.Error() + "; add another account with 'prahari account login --account NAME'"

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	_ "github.com/mattn/go-sqlite3"
@@ -67,6 +68,8 @@ func TestScripts(t *testing.T) {
 			"configure": configure,
 			// suggestion CASE SOURCE: sets $SUGGESTION to the case's suggestion about that source.
 			"suggestion": suggestion,
+			// moment NAME OFFSET: sets $NAME to now and the offset, as RFC 3339.
+			"moment": setMoment,
 			// busy FILE: another program holds the database's write lock until the script ends.
 			"busy": busy,
 			// postgres: start one with an empty database, named by $DB and, with its password, $DB_WITH_PASSWORD and $DB_PASSWORD.
@@ -248,6 +251,15 @@ func startPostgres(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("DB_WITH_PASSWORD", server.URL("postgres", true))
 	ts.Setenv("DB_PASSWORD", server.Password)
 	ts.Logf("%s", server.Version)
+}
+
+func setMoment(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: moment NAME OFFSET")
+	}
+	offset, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], time.Now().Add(offset).UTC().Format(time.RFC3339))
 }
 
 func meddle(ts *testscript.TestScript, neg bool, args []string) {
