@@ -186,10 +186,10 @@ func (v clockView) what() string {
 
 // left says how long there is, or since when it is late.
 func left(v clockView, now time.Time) string {
-	switch {
-	case v.State == report.Stopped || v.State == report.Check:
+	switch v.State {
+	case report.Stopped, report.Check:
 		return string(v.State)
-	case v.State == report.Overdue:
+	case report.Overdue:
 		return "overdue " + span(now.Sub(v.DueAt))
 	}
 	return span(v.DueAt.Sub(now))
