@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,7 +169,7 @@ func (r *run) probe(ctx context.Context, w *watched, o ProbeOptions) (replies in
 	return replies, nil
 }
 
-// vanished records what a bot took back after it was seen: what the page should
+// vanished records what was taken back after it was seen: what the page should
 // hold and does not.
 func (r *run) vanished(w *watched, seen map[int]uint64, p page) error {
 	there := make(map[int]bool, len(p.messages))
@@ -177,7 +178,7 @@ func (r *run) vanished(w *watched, seen map[int]uint64, p page) error {
 	}
 	var gone []int
 	for id := range seen {
-		if !there[id] && (len(p.messages) < pageSize || id > p.messages[len(p.messages)-1].GetID()) {
+		if !there[id] && (len(p.messages)+p.passed < pageSize || id > p.messages[len(p.messages)-1].GetID()) {
 			gone = append(gone, id)
 			delete(seen, id)
 		}
@@ -185,5 +186,6 @@ func (r *run) vanished(w *watched, seen map[int]uint64, p page) error {
 	if len(gone) == 0 {
 		return nil
 	}
+	slices.Sort(gone)
 	return r.deleted(w, gone)
 }

@@ -118,7 +118,7 @@ func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
 		// connects again by itself.
 		b := backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(5*time.Minute)), ctx)
 		err := backoff.Retry(func() error {
-			err := g.invoke(ctx, method, func() error { return next.Invoke(ctx, input, output) })
+			err := g.invoke(ctx, method, func() error { return next.Invoke(ctx, input, decoding{output}) })
 			if err != nil && !transient(err) {
 				return backoff.Permanent(err)
 			}
@@ -134,7 +134,7 @@ func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
 // transient reports whether a call may work when it is repeated: the connection
 // broke, or the server had a fault of its own.
 func transient(err error) bool {
-	if errors.Is(err, ErrFloodWait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if isUnreadable(err) || errors.Is(err, ErrFloodWait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 	if rpc, ok := tgerr.As(err); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ const joinedInterval = 10 * time.Minute
 type watched struct {
 	evidence.Source
 	behind chan struct{} // has an element when the history must be looked at
+	pushed bool          // its updates were followed before
 
 	mu sync.Mutex
 	// Live messages say that all before them were seen only while synced: the
@@ -32,26 +34,19 @@ type watched struct {
 	synced bool
 	losses int    // how often updates were lost
 	reason string // why updates were lost since the history was last read
+	told   bool   // the gap of that is recorded
 	top    int64  // the newest message id known to be seen without a hole
+
+	unreadable []int64 // rising ids of messages that this build cannot decode
 
 	// Of a source that is polled:
 	seen  map[int]uint64 // what its newest messages looked like
 	pause time.Duration  // before the next look
 }
 
-// lose notes that updates were lost, and why, and has the history read again:
-// what it shows to be missing is a gap of that reason. It returns the newest
-// message id that was seen without a hole before.
-func (w *watched) lose(reason string) (top int64) {
-	w.mu.Lock()
-	top = w.top
-	w.synced = false
-	w.losses++
-	w.reason = reason
-	w.mu.Unlock()
-	w.nudge()
-	return top
-}
+// ownStream reports whether a source's updates come with the account's own: its
+// dialogs, and groups that are no channels.
+func (w *watched) ownStream() bool { return w.Access == evidence.BotDialog }
 
 func (w *watched) nudge() {
 	select {
@@ -84,15 +79,20 @@ type page struct {
 	messages []tg.MessageClass
 	pts      int
 	request  string
+	asked    int // for how many
+	passed   int // places of it that were passed over, for what cannot be read
 }
 
 func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit int) (page, error) {
+	if offset > math.MaxInt32 { // beyond the last id that there can be
+		offset = 0
+	}
 	req := &tg.MessagesGetHistoryRequest{Peer: w.peer(), OffsetID: int(offset), MinID: int(after), Limit: limit}
 	answer, err := r.api.MessagesGetHistory(ctx, req)
 	if err != nil {
 		return page{}, err
 	}
-	p := page{request: fmt.Sprintf("messages.getHistory offset_id=%d min_id=%d limit=%d", offset, after, limit)}
+	p := page{request: fmt.Sprintf("messages.getHistory offset_id=%d min_id=%d limit=%d", offset, after, limit), asked: limit}
 	switch a := answer.(type) {
 	case *tg.MessagesChannelMessages:
 		p.messages, p.pts = a.Messages, a.Pts
@@ -113,15 +113,11 @@ func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit i
 // it, live messages continue the range, unless updates were lost meanwhile.
 func (r *run) catchUp(ctx context.Context, w *watched) error {
 	w.mu.Lock()
-	losses, reason := w.losses, w.reason
+	losses := w.losses
 	w.mu.Unlock()
-	newest, err := r.page(ctx, w, 0, 0, 1)
+	top, err := r.newest(ctx, w)
 	if err != nil {
 		return err
-	}
-	top := int64(0)
-	if len(newest.messages) > 0 {
-		top = int64(newest.messages[0].GetID())
 	}
 	if err := r.record.settle(); err != nil {
 		return err
@@ -130,17 +126,9 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	if err != nil {
 		return err
 	}
-	missing := evidence.Missing(evidence.Range{Lo: 1, Hi: top}, covered)
-	if reason != "" && len(missing) > 0 {
-		now := time.Now()
-		err := r.record.add(func(b *evidence.Batch) {
-			for _, m := range missing {
-				b.Gaps = append(b.Gaps, evidence.Gap{SourceID: w.ID, Range: m, Reason: reason, At: now})
-			}
-		})
-		if err != nil {
-			return err
-		}
+	missing := w.readable(evidence.Missing(evidence.Range{Lo: 1, Hi: top}, covered))
+	if err := r.missed(w, missing, top); err != nil {
+		return err
 	}
 	var done, total int64
 	for _, m := range missing {
@@ -157,12 +145,34 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	}
 	w.mu.Lock()
 	if w.losses == losses {
-		w.synced, w.top, w.reason = true, max(w.top, top), ""
+		w.synced, w.top, w.reason, w.told = true, max(w.top, top), "", false
 	} else {
 		defer w.nudge()
 	}
 	w.mu.Unlock()
 	return nil
+}
+
+// newest returns the newest message id of a source.
+func (r *run) newest(ctx context.Context, w *watched) (int64, error) {
+	p, err := r.page(ctx, w, 0, 0, 1)
+	w.mu.Lock()
+	top := w.top
+	w.mu.Unlock()
+	if isUnreadable(err) {
+		var id int64
+		p, id, err = r.newestUnreadable(ctx, w, 0, top)
+		if err == nil && id != 0 {
+			return id, r.skip(w, id)
+		}
+		if err == nil && len(p.messages) == 0 { // it is known already
+			return top, nil
+		}
+	}
+	if p.messages = r.sane(w, p.messages, evidence.Range{Lo: 1, Hi: math.MaxInt32}); err != nil || len(p.messages) == 0 {
+		return 0, err
+	}
+	return int64(p.messages[0].GetID()), nil
 }
 
 // covered returns the merged ranges that are committed.
@@ -174,6 +184,7 @@ func (r *run) covered(ctx context.Context, w *watched) ([]evidence.Range, error)
 	ranges := make([]evidence.Range, len(observed))
 	for i, o := range observed {
 		ranges[i] = o.Range
+		w.pushed = w.pushed || o.How == evidence.Live
 	}
 	return evidence.Merge(ranges), nil
 }
@@ -181,8 +192,10 @@ func (r *run) covered(ctx context.Context, w *watched) ([]evidence.Range, error)
 // A part is a page of a missing range, with what it completes.
 type part struct {
 	page
-	seen evidence.Range
-	err  error
+	seen       evidence.Range
+	unreadable int64          // the message below seen that cannot be read; 0: none
+	strange    evidence.Range // what could not be read because Telegram answers with something else
+	err        error
 }
 
 // read reads a missing range from its newest page on, and asks for each page
@@ -195,6 +208,12 @@ func (r *run) read(ctx context.Context, w *watched, missing evidence.Range, take
 		for left := missing; left.Lo <= left.Hi; {
 			p := r.readPage(ctx, w, left)
 			left.Hi = p.seen.Lo - 1
+			switch {
+			case p.unreadable != 0:
+				left.Hi = p.unreadable - 1
+			case p.strange.Hi != 0:
+				left.Hi = 0
+			}
 			select {
 			case parts <- p:
 			case <-ctx.Done():
@@ -214,26 +233,42 @@ func (r *run) read(ctx context.Context, w *watched, missing evidence.Range, take
 		if p.err != nil {
 			return p.err
 		}
-		if err := r.take(w, p.page, evidence.Backfill, p.seen); err != nil {
-			return err
+		if p.seen.Lo <= p.seen.Hi {
+			if err := r.take(w, p.page, evidence.Backfill, p.seen); err != nil {
+				return err
+			}
+			taken(p.seen)
 		}
-		taken(p.seen)
+		if p.unreadable != 0 {
+			if err := r.skip(w, p.unreadable); err != nil {
+				return err
+			}
+		}
+		if p.strange.Hi != 0 {
+			if err := r.gap(w, p.strange, strangeHistory); err != nil {
+				return err
+			}
+		}
 	}
 	return ctx.Err()
 }
 
 // readPage reads the newest page of a missing range.
 func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) part {
-	p, err := r.page(ctx, w, left.Hi+1, left.Lo-1, pageSize)
+	p, unreadable, err := r.pageAround(ctx, w, left.Hi+1, left.Lo-1, pageSize)
 	if err != nil {
 		return part{err: err}
 	}
-	seen := left // an empty page says that nothing is left
-	if n := len(p.messages); n > 0 {
-		seen.Lo = int64(p.messages[n-1].GetID())
+	if unreadable != 0 {
+		return part{seen: evidence.Range{Lo: unreadable + 1, Hi: left.Hi}, unreadable: unreadable}
 	}
-	if seen.Lo < left.Lo || seen.Lo > left.Hi {
-		return part{err: fmt.Errorf("the history of %s gave message %d where %d to %d were asked for", w.ID, seen.Lo, left.Lo, left.Hi)}
+	seen, answered := left, len(p.messages) // an empty page says that nothing is left
+	p.messages = r.sane(w, p.messages, left)
+	switch n := len(p.messages); {
+	case n > 0:
+		seen.Lo = int64(p.messages[n-1].GetID())
+	case answered > 0:
+		return part{seen: evidence.Range{Lo: left.Hi + 1, Hi: left.Hi}, strange: left}
 	}
 	return part{page: p, seen: seen}
 }
@@ -309,13 +344,13 @@ func edited(class tg.MessageClass) bool {
 // look polls a source that pushes nothing: the newest page, for new messages and
 // for edits of recent ones.
 func (r *run) look(ctx context.Context, w *watched) error {
-	p, err := r.page(ctx, w, 0, 0, pageSize)
+	p, err := r.newestPage(ctx, w)
 	if err != nil {
 		return err
 	}
 	w.pause = pause(dates(p.messages), time.Now(), r.scanner.config.PollInterval, r.scanner.config.MaxPollInterval)
-	if len(p.messages) == 0 {
-		return nil
+	if err := r.vanished(w, w.seen, p); err != nil || len(p.messages) == 0 {
+		return err
 	}
 	newest, oldest := int64(p.messages[0].GetID()), int64(p.messages[len(p.messages)-1].GetID())
 	fresh := p
@@ -329,8 +364,11 @@ func (r *run) look(ctx context.Context, w *watched) error {
 		}
 	}
 	w.seen = seen
-	if err := r.take(w, fresh, evidence.Poll, evidence.Range{Lo: oldest, Hi: newest}); err != nil {
-		return err
+	for _, part := range w.readable([]evidence.Range{{Lo: oldest, Hi: newest}}) {
+		if err := r.take(w, fresh, evidence.Poll, part); err != nil {
+			return err
+		}
+		fresh.messages = nil
 	}
 	w.mu.Lock()
 	hole := oldest > w.top+1

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"sync"
 	"time"
 
@@ -135,21 +136,17 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		Handler: telegram.UpdateHandlerFunc(r.handle), Storage: r.record, AccessHasher: r.record,
 		OnChannelTooLong: func(id int64) {
 			if w := r.channel(id); w != nil {
-				w.lose("Telegram said that too much happened to tell it by updates; messages were read from history, edits and deletions before it were not seen")
-			}
-		},
-		OnLoadChannelStateFailed: func(id int64) {
-			if w := r.channel(id); w != nil {
-				w.lose("the place in the channel's updates was not known any more; messages were read from history, edits and deletions before it were not seen")
+				w.lose(longDifference)
 			}
 		},
 		OnChannelInaccessible: func(id int64) {
 			if w := r.channel(id); w != nil {
-				r.scanner.events.send(Event{Kind: Inaccessible, Source: w.Source, Detail: "Telegram says it is private now"})
+				w.lose(unreached + fromHistory) // the history says what has become of it
 			}
 		},
-		OnTooLong:                       r.loseDialogs,
-		OnLoadUserStateFailed:           func() {}, // a first run
+		OnTooLong:                       func() { r.loseDialogs(longDialogs) },
+		OnLoadUserStateFailed:           r.loseState,
+		OnLoadChannelStateFailed:        r.losePlace,
 		Logger:                          logslog.New(r.scanner.libraryLog()),
 		MaxChannelDifferenceConcurrency: historiesAtOnce,
 	})
@@ -246,11 +243,17 @@ func (r *run) seedChannels(ctx context.Context) error {
 			continue
 		}
 		p, err := r.page(ctx, w, 0, 0, 1)
+		if isUnreadable(err) {
+			p.pts, err = r.channelPts(ctx, &tg.InputChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash})
+		}
 		if lost(err) {
 			continue // follow tells of it
 		}
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", w.ID, err)
+		}
+		if w.pushed {
+			w.lose(lostPlace)
 		}
 		err = r.record.putChannel(w.PeerID, func(c *evidence.ChannelState) { c.AccessHash, c.Pts = w.AccessHash, p.pts })
 		if err != nil {
@@ -269,14 +272,6 @@ func (r *run) channel(id int64) *watched {
 		}
 	}
 	return nil
-}
-
-func (r *run) loseDialogs() {
-	for _, w := range r.sources {
-		if w.Access == evidence.BotDialog {
-			w.lose("Telegram's difference of the account's dialogs was too long to be told; messages were read from history, edits and deletions before it were not seen")
-		}
-	}
 }
 
 // sourceOf returns the watched source of a message, nil for others.
@@ -355,7 +350,7 @@ func (r *run) update(class tg.UpdateClass) (known bool, err error) {
 
 func (r *run) pushed(class tg.MessageClass, edit bool) error {
 	w := r.sourceOf(class)
-	if w == nil {
+	if w == nil || len(r.sane(w, []tg.MessageClass{class}, evidence.Range{Lo: 1, Hi: math.MaxInt32})) == 0 {
 		return nil
 	}
 	now := time.Now()
@@ -417,6 +412,16 @@ func (d differences) record(all []tg.UpdateClass) (rest []tg.UpdateClass, err er
 
 func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.UpdatesGetChannelDifferenceRequest) (tg.UpdatesChannelDifferenceClass, error) {
 	answer, err := d.Client.UpdatesGetChannelDifference(ctx, req)
+	reason := longDifference
+	if isUnreadable(err) { // the manager would ask for the same again and again
+		reason = newerDifference
+		var pts int
+		if pts, err = d.run.channelPts(ctx, req.Channel); err == nil {
+			dialog := &tg.Dialog{}
+			dialog.SetPts(pts)
+			answer = &tg.UpdatesChannelDifferenceTooLong{Final: true, Dialog: dialog}
+		}
+	}
 	if err != nil {
 		return answer, err
 	}
@@ -434,10 +439,14 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 			break
 		}
 		// The history may be read already, so what was missed is told here.
-		const reason = "Telegram's difference was too long to be told; messages were read from history, edits and deletions before it were not seen"
-		gap := evidence.Gap{SourceID: w.ID, Range: evidence.Range{Lo: w.lose("") + 1, Hi: int64(dialog.TopMessage)}, At: time.Now(), Reason: reason}
-		if gap.Lo <= gap.Hi {
-			err = d.run.record.add(func(b *evidence.Batch) { b.Gaps = append(b.Gaps, gap) })
+		missed := evidence.Range{Lo: w.lose("") + 1, Hi: int64(dialog.TopMessage)}
+		if dialog.TopMessage == 0 { // not told: the history will
+			w.lose(reason)
+		} else if missed.Lo <= missed.Hi {
+			w.mu.Lock()
+			w.told = true
+			w.mu.Unlock()
+			err = d.run.gap(w, missed, reason)
 		}
 	}
 	return answer, err
@@ -445,6 +454,13 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 
 func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGetDifferenceRequest) (tg.UpdatesDifferenceClass, error) {
 	answer, err := d.Client.UpdatesGetDifference(ctx, req)
+	if isUnreadable(err) {
+		var state *tg.UpdatesState
+		if state, err = d.Client.UpdatesGetState(ctx); err == nil {
+			d.run.loseDialogs(newerDifference)
+			return &tg.UpdatesDifferenceTooLong{Pts: state.Pts}, nil
+		}
+	}
 	if err != nil {
 		return answer, err
 	}

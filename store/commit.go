@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"prahari/evidence"
 )
@@ -49,9 +50,7 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
 			}
 		}
 		for _, g := range b.Gaps {
-			_, err := tx.ExecContext(ctx, `INSERT INTO gap (source_id, lo, hi, reason, at_ms) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-				g.SourceID, g.Lo, g.Hi, g.Reason, ms(g.At))
-			if err != nil {
+			if err := insertGap(ctx, tx, g); err != nil {
 				return err
 			}
 		}
@@ -147,6 +146,21 @@ func insertSighting(ctx context.Context, tx *sql.Tx, s evidence.Sighting) (bool,
 	}
 	n, err := r.RowsAffected()
 	return n > 0, err
+}
+
+// insertGap records a gap, unless it is the same loss told again: within the hour,
+// or of one message, which every watch tries to read anew.
+func insertGap(ctx context.Context, tx *sql.Tx, g evidence.Gap) error {
+	var n int
+	err := tx.QueryRowContext(ctx, `
+		SELECT count(*) FROM gap WHERE source_id = $1 AND lo = $2 AND hi = $3 AND reason = $4 AND (lo = hi OR at_ms > $5)`,
+		g.SourceID, g.Lo, g.Hi, g.Reason, ms(g.At.Add(-time.Hour))).Scan(&n)
+	if err != nil || n > 0 {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO gap (source_id, lo, hi, reason, at_ms) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		g.SourceID, g.Lo, g.Hi, g.Reason, ms(g.At))
+	return err
 }
 
 // observe extends the ranges that the new one touches, seen the same way by the
