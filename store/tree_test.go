@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,12 @@ func older(t *testing.T, dir, before string, n int) {
 			t.Fatal(err)
 		}
 	}
+	other := ".postgres.sql"
+	if os.Getenv(onPostgres) != "" {
+		other = ".sqlite.sql"
+		do(`CREATE SCHEMA ` + schema(dir))
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, other) })
 	do(`CREATE TABLE migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL, at_ms BIGINT NOT NULL)`)
 	number := 0
 	for _, name := range names {

@@ -165,6 +165,10 @@ func (c *Client) post(ctx context.Context, a Authority, query []byte) (_ []byte,
 	}
 	answer, err := h.Do(r)
 	if err != nil {
+		var whole *url.Error // repeats the URL, which may hold an access key
+		if errors.As(err, &whole) {
+			err = whole.Err
+		}
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()

@@ -242,7 +242,11 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input, items []ev
 	if err != nil {
 		return err
 	}
-	signed, err := w.db.Checkpoint(ctx, key, in.At)
+	stamper, err := w.stamper(ctx)
+	if err != nil {
+		return err
+	}
+	signed, err := stamper.checkpoint(ctx, in.At)
 	if err != nil {
 		return err
 	}

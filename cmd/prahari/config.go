@@ -25,6 +25,7 @@ type config struct {
 	Database     string         `yaml:"database,omitempty"` // postgres://…; default: a file in the workspace
 	Telegram     telegramConfig `yaml:"telegram"`
 	Watch        watchConfig    `yaml:"watch"`
+	Timestamp    stampConfig    `yaml:"timestamp,omitempty"`
 }
 
 type organisation struct {
@@ -58,6 +59,22 @@ type watchConfig struct {
 	MaxFloodWait    duration            `yaml:"max_flood_wait,omitempty"`    // longer waits end the run with exit code 6
 	FloodWaits      map[string]duration `yaml:"flood_waits,omitempty"`       // the same for single methods
 	PeerFloodRest   duration            `yaml:"peer_flood_rest,omitempty"`   // nothing is written so long after PEER_FLOOD
+}
+
+// stampConfig says who time-stamps the custody log, and how often.
+type stampConfig struct {
+	Authorities []authorityConfig `yaml:"authorities,omitempty"`
+	Every       duration          `yaml:"every,omitempty"`    // sign and stamp at least so often, if there is anything new
+	Captures    int64             `yaml:"captures,omitempty"` // and after so many pieces of evidence
+	MaxSkew     duration          `yaml:"max_skew,omitempty"` // between an authority's clock and ours
+	Timeout     duration          `yaml:"timeout,omitempty"`  // of one answer
+}
+
+type authorityConfig struct {
+	Name  string `yaml:"name"`
+	URL   string `yaml:"url"`
+	Roots string `yaml:"roots"`           // PEM file
+	Chain string `yaml:"chain,omitempty"` // PEM file of certificates that its answers leave out
 }
 
 // duration reads "30s" and "5m".

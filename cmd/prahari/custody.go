@@ -13,7 +13,7 @@ import (
 )
 
 func newCustody(e env) *cobra.Command {
-	return noun("custody", "The log of everything done to evidence and cases", newCustodyShow(e), newCustodyVerify(e))
+	return noun("custody", "The log of everything done to evidence and cases", newCustodyShow(e), newCustodyVerify(e), newCustodyTimestamp(e))
 }
 
 func newCustodyShow(e env) *cobra.Command {
@@ -61,7 +61,7 @@ func newCustodyVerify(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Check that no entry was changed, removed or reordered",
 		Long: `Check every entry of the log against the one before it and against the log's Merkle tree,
-and prove every signed checkpoint to be a prefix of the log. A checkpoint that somebody else
+prove every signed checkpoint to be a prefix of the log, and verify its time stamps. A checkpoint that somebody else
 kept, such as data/custody/checkpoint of an earlier bundle, is checked with --checkpoint:
 it shows that the log was not rewritten since. Exit code 5 when something does not fit.`,
 		Example: examples("prahari custody verify", "prahari custody verify --checkpoint EB-CASE0001-0001-20261124T080000Z/data/custody/checkpoint"),
@@ -79,6 +79,8 @@ type custodyView struct {
 	Head        string `json:"head"`
 	Root        string `json:"root"` // of the tree, as checkpoints write it
 	Checkpoints int    `json:"checkpoints"`
+	Stamps      int    `json:"stamps"`         // time stamps of them
+	Waiting     int    `json:"stamps_waiting"` // for an authority's answer
 	LogKey      string `json:"log_key"`
 }
 
@@ -118,11 +120,17 @@ func (e env) custodyVerify(ctx context.Context, o custodyVerifyOptions) (err err
 	if v.Checkpoints, err = w.db.VerifyCheckpoints(ctx, o.logKey, others...); err != nil {
 		return err
 	}
+	if v.Stamps, v.Waiting, err = w.verifyStamps(ctx); err != nil {
+		return err
+	}
 	if e.global.json {
 		return printJSON(e.out, v)
 	}
 	fmt.Fprintf(e.out, "%d entries, unbroken; head %s\n", v.Entries, v.Head)
 	fmt.Fprintf(e.out, "tree root %s; %s, each a prefix of the log\n", v.Root, count(v.Checkpoints+len(others), "signed checkpoint"))
+	if v.Stamps+v.Waiting > 0 {
+		fmt.Fprintf(e.out, "%s of them verified, %d waiting; 'prahari custody timestamp --list' shows them\n", count(v.Stamps, "time stamp"), v.Waiting)
+	}
 	_, err = fmt.Fprintf(e.out, "log key %s\n", v.LogKey)
 	return err
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"prahari/bundle"
+	"prahari/fixtures/demotsa"
 	"prahari/fixtures/telegram"
+	"prahari/tsa"
 )
 
 const demoMarker = ".prahari-demo"
@@ -42,6 +44,7 @@ type demo struct {
 	dir       string
 	workspace string
 	dc        *telegram.Server
+	authority tsa.Authority
 	scene     *telegram.Scene
 	began     time.Time
 }
@@ -58,6 +61,12 @@ func (e env) demo(ctx context.Context, dir string) (err error) {
 		return fmt.Errorf("starting the data centre: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.dc.Close()) }()
+	authority, err := demotsa.Start(ctx, demotsa.Config{Log: e.log()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, authority.Close()) }()
+	d.authority = authority.Authority("demo")
 	for _, part := range []func(context.Context) error{d.signIn, d.addSources, d.watch, d.look, d.draft, d.export, d.tamper} {
 		if err := part(ctx); err != nil {
 			return err
@@ -162,7 +171,11 @@ func (d *demo) signIn(ctx context.Context) error {
 	if err := d.configure(); err != nil {
 		return err
 	}
-	d.note("prahari.yaml now names the embedded data centre instead of Telegram's own; nothing else differs")
+	if err := trustDemo(d.workspace, d.authority); err != nil {
+		return err
+	}
+	d.note("prahari.yaml now names the embedded data centre instead of Telegram's own, and an embedded")
+	d.note("time-stamp authority, which proves no time; nothing else differs")
 	phone := d.scene.Users[0].Phone
 	// The code arrives only after prahari has asked for it.
 	codes, answer := io.Pipe()
@@ -185,6 +198,21 @@ func (d *demo) signIn(ctx context.Context) error {
 		return errors.Join(ctx.Err(), fmt.Errorf("signing in ended with exit code %d", code))
 	}
 	return nil
+}
+
+// trustDemo makes a workspace use an embedded time-stamp authority.
+func trustDemo(workspace string, a tsa.Authority) error {
+	path := filepath.Join(workspace, configName)
+	c, err := readConfig(path)
+	if err != nil {
+		return err
+	}
+	roots := "keys/" + a.Name + ".pem"
+	if err := os.WriteFile(filepath.Join(workspace, filepath.FromSlash(roots)), a.Roots, 0o600); err != nil {
+		return err
+	}
+	c.Timestamp.Authorities = append(c.Timestamp.Authorities, authorityConfig{Name: a.Name, URL: a.URL, Roots: roots})
+	return writeConfig(path, c)
 }
 
 // configure points the workspace at the embedded data centre.
@@ -253,7 +281,10 @@ func (d *demo) look(ctx context.Context) error {
 	if err := d.prahari(ctx, "", "finding", "show", "latest"); err != nil {
 		return err
 	}
-	return d.prahari(ctx, "", "source", "coverage")
+	if err := d.prahari(ctx, "", "source", "coverage"); err != nil {
+		return err
+	}
+	return d.prahari(ctx, "", "custody", "timestamp")
 }
 
 func (d *demo) draft(ctx context.Context) error {

@@ -74,6 +74,7 @@ func (e env) doctor(ctx context.Context) (err error) {
 		signed, err := w.db.VerifyCheckpoints(ctx, key.Public())
 		add("checkpoints", err, fmt.Sprintf("%s of the custody log, each a prefix of it", count(signed, "signed checkpoint")))
 	}
+	checks = append(checks, w.stampCheck(ctx, add))
 	if id := w.identityInside(); id != "" {
 		checks = append(checks, check{"identities", "warn", id + " opens sealed evidence: move it to legal's machine"})
 	} else {
@@ -95,6 +96,23 @@ func (e env) doctor(ctx context.Context) (err error) {
 		return fmt.Errorf("the workspace needs attention: %w", broken)
 	}
 	return nil
+}
+
+// stampCheck verifies the time stamps, and warns of those that wait.
+func (w *workspace) stampCheck(ctx context.Context, add func(string, error, string)) check {
+	kept, waiting, err := w.verifyStamps(ctx)
+	if err == nil {
+		_, err = w.stamper(ctx)
+	}
+	add("time stamps", err, fmt.Sprintf("%s, each verified as of its own time", count(kept, "time stamp")))
+	c := check{"time stamp queue", "ok", "nothing waits"}
+	switch {
+	case waiting > 0:
+		c.State, c.Detail = "warn", fmt.Sprintf("%d wait for their authority: 'prahari custody timestamp --list' says why", waiting)
+	case len(w.config.Timestamp.Authorities) == 0:
+		c.State, c.Detail = "warn", "no authority is named under timestamp.authorities in prahari.yaml: nothing proves when evidence was collected"
+	}
+	return c
 }
 
 // modes finds a file or folder of the workspace that others may read.

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"prahari/fixtures"
+	"prahari/fixtures/demotsa"
 	"prahari/fixtures/postgres"
 	"prahari/fixtures/telegram"
 )
@@ -74,6 +77,10 @@ func TestScripts(t *testing.T) {
 			"busy": busy,
 			// postgres: start one with an empty database, named by $DB and, with its password, $DB_WITH_PASSWORD and $DB_PASSWORD.
 			"postgres": startPostgres,
+			// authority NAME WORKSPACE [HOW]: start an embedded time-stamp authority and configure it; HOW is skewed or hanging.
+			"authority": authority,
+			// silence NAME: the authority goes away. speak NAME: it is back, at the same address.
+			"silence": silence, "speak": speak,
 			// sql FILE STATEMENT: meddle with a database.
 			"sql": meddle,
 		},
@@ -277,4 +284,44 @@ func busy(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = db.Exec("BEGIN IMMEDIATE")
 	ts.Check(err)
 	ts.Defer(func() { _ = db.Close() })
+}
+
+// A switched authority can be made to go away and to come back.
+type switched struct {
+	server *demotsa.Server
+	silent atomic.Bool
+}
+
+func authority(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: authority NAME WORKSPACE [skewed|hanging]")
+	}
+	s := &switched{}
+	c := demotsa.Config{Silent: s.silent.Load}
+	if len(args) > 2 && args[2] == "skewed" {
+		c.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) }
+	}
+	if len(args) > 2 && args[2] == "hanging" {
+		c.Answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	}
+	var err error
+	s.server, err = demotsa.Start(context.Background(), c)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(s.server.Close()) })
+	running.Store(ts.Getenv("WORK")+"/"+args[0], s)
+	ts.Check(trustDemo(ts.MkAbs(args[1]), s.server.Authority(args[0])))
+}
+
+func silence(ts *testscript.TestScript, _ bool, args []string) { sw(ts, args).silent.Store(true) }
+func speak(ts *testscript.TestScript, _ bool, args []string)   { sw(ts, args).silent.Store(false) }
+
+func sw(ts *testscript.TestScript, args []string) *switched {
+	if len(args) != 1 {
+		ts.Fatalf("usage: silence|speak NAME")
+	}
+	found, ok := running.Load(ts.Getenv("WORK") + "/" + args[0])
+	if !ok {
+		ts.Fatalf("no authority %s", args[0])
+	}
+	return found.(*switched) //nolint:forcetypeassert // nothing else is stored under such a name
 }

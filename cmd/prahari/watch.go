@@ -106,8 +106,19 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	reporting, stopReporting := context.WithCancel(ctx)
 	reported := make(chan error, 1)
 	go func() { reported <- w.keepStatus(reporting, accounts.stats) }()
+	stamper, err := w.stamper(ctx)
+	if err != nil {
+		stopReporting()
+		return errors.Join(err, <-reported)
+	}
+	stamped := make(chan struct{})
+	go func() {
+		defer close(stamped)
+		stamper.keep(reporting)
+	}()
 	defer func() {
 		stopReporting()
+		<-stamped
 		err = errors.Join(err, <-reported)
 	}()
 	work := func(ctx context.Context) error { return accounts.run(ctx, o.backfillOnly) }
