@@ -153,7 +153,7 @@ func older(t *testing.T, dir, before string, n int) {
 	other := ".postgres.sql"
 	if os.Getenv(onPostgres) != "" {
 		other = ".sqlite.sql"
-		do(`CREATE SCHEMA ` + schema(dir))
+		do(`CREATE SCHEMA IF NOT EXISTS ` + schema(dir))
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, other) })
 	do(`CREATE TABLE migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL, at_ms BIGINT NOT NULL)`)
