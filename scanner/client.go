@@ -15,6 +15,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/gotd/log/logslog"
+	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/auth"
 	"github.com/gotd/td/tg"
@@ -56,6 +57,7 @@ func (s *Scanner) libraryLog() *slog.Logger {
 // A link is what one connection needs beside the configuration.
 type link struct {
 	handler   telegram.UpdateHandler // nil: no updates are asked for
+	session   session.Storage        // nil: the account's file
 	reconnect func()                 // called when the connection is made anew
 }
 
@@ -70,9 +72,13 @@ func reconnecting() backoff.BackOff {
 
 func (s *Scanner) client(l link) (*telegram.Client, error) {
 	c := s.config
+	if l.session == nil {
+		l.session = s.session()
+	}
 	o := telegram.Options{
-		DC: c.DC, PublicKeys: s.keys, SessionStorage: sessionFile{c.SessionPath, c.SessionKey}, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
+		DC: c.DC, PublicKeys: s.keys, SessionStorage: l.session, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
 		Middlewares: []telegram.Middleware{s.guard}, Logger: logslog.New(s.libraryLog()), ExchangeTimeout: c.ConnectTimeout,
+		Clock:  newSteady(c.Now()),
 		Device: telegram.DeviceConfig{DeviceModel: "server", SystemVersion: runtime.GOOS, AppVersion: c.AppVersion, SystemLangCode: "en", LangCode: "en"},
 	}
 	// The library calls this for every attempt; only changes are told.
@@ -186,15 +192,15 @@ func (s *Scanner) explain(err error) error {
 
 // clock compares this machine's clock with the data centre's, to the second that
 // it tells.
-func (s *Scanner) clock(ctx context.Context, api *tg.Client) (evidence.Clock, error) {
-	asked := time.Now()
+func (s *Scanner) clock(ctx context.Context, api *tg.Client) (compared, error) {
+	asked, up := s.config.Now(), uptime()
 	config, err := api.HelpGetConfig(ctx)
 	if err != nil {
-		return evidence.Clock{}, fmt.Errorf("asking for the server's time: %w", err)
+		return compared{}, fmt.Errorf("asking for the server's time: %w", err)
 	}
-	half := asked.Add(time.Since(asked) / 2)
-	return evidence.Clock{
+	half := asked.Add((uptime() - up) / 2)
+	return compared{evidence.Clock{
 		Source: "telegram server time", OffsetMS: half.Sub(time.Unix(int64(config.Date), 0)).Truncate(time.Second).Milliseconds(),
 		Checked: asked.UTC().Format(time.RFC3339),
-	}, nil
+	}, asked, up}, nil
 }

@@ -1,10 +1,6 @@
 package scanner
 
-import (
-	"time"
-
-	"prahari/evidence"
-)
+import "prahari/evidence"
 
 // Reasons of gaps. What was missed when it was posted is read from history, which
 // shows no edit and no deletion that came before the reading.
@@ -23,7 +19,7 @@ const (
 // gap records that a range was missed.
 func (r *run) gap(w *watched, missed evidence.Range, reason string) error {
 	return r.record.add(func(b *evidence.Batch) {
-		b.Gaps = append(b.Gaps, evidence.Gap{SourceID: w.ID, Range: missed, Reason: reason, At: time.Now()})
+		b.Gaps = append(b.Gaps, evidence.Gap{SourceID: w.ID, Range: missed, Reason: reason, At: r.scanner.config.Now()})
 	})
 }
 

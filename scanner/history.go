@@ -276,7 +276,7 @@ func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) par
 // take makes evidence of a page and queues it together with what it covers.
 func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Range) error {
 	r.scanner.meter.count(func(s *Stats) { s.Messages[origin] += int64(len(p.messages)) })
-	now := time.Now()
+	now := r.scanner.config.Now()
 	var found []evidence.Evidence
 	for _, class := range p.messages {
 		e, ok, err := r.examine(w, class, origin, p.request, now)
@@ -327,7 +327,7 @@ func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin,
 	}
 	m := convert(w.Source, full, text, origin, request, now)
 	m.Forward = r.names.of(m.Context.ForwardFrom)
-	e, err := r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, r.clock)
+	e, err := r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, r.clock.at(now))
 	if err != nil {
 		return e, false, fmt.Errorf("making evidence: %w", err)
 	}
@@ -348,7 +348,7 @@ func (r *run) look(ctx context.Context, w *watched) error {
 	if err != nil {
 		return err
 	}
-	w.pause = pause(dates(p.messages), time.Now(), r.scanner.config.PollInterval, r.scanner.config.MaxPollInterval)
+	w.pause = pause(dates(p.messages), r.scanner.config.Now(), r.scanner.config.PollInterval, r.scanner.config.MaxPollInterval)
 	if err := r.vanished(w, w.seen, p); err != nil || len(p.messages) == 0 {
 		return err
 	}

@@ -107,6 +107,7 @@ type Config struct {
 	Events      func(Event) // may be nil; is called from many goroutines, one at a time
 	Log         *slog.Logger
 	AppVersion  string
+	Now         func() time.Time // the machine's clock; nil: time.Now
 
 	MaxFloodWait    time.Duration            // longer waits end the work; 0: 10 minutes
 	FloodWaits      map[string]time.Duration // instead of MaxFloodWait, for single methods
@@ -180,6 +181,9 @@ func New(c Config) (*Scanner, error) {
 	}
 	if c.ConnectTimeout <= 0 {
 		c.ConnectTimeout = 30 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	s := &Scanner{config: c}
 	for _, pem := range c.PublicKeys {

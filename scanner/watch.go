@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gotd/log/logslog"
+	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/updates"
 	"github.com/gotd/td/tg"
@@ -30,7 +32,7 @@ type run struct {
 	scanner *Scanner
 	api     *tg.Client
 	self    int64
-	clock   evidence.Clock
+	clock   compared
 	seed    maphash.Seed
 	record  *recorder
 	slots   chan struct{}
@@ -47,6 +49,20 @@ const historiesAtOnce = 3
 // posted, edited and deleted, until ctx ends. A failed write ends it: nothing is
 // read that cannot be kept.
 func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
+	for {
+		before, err := s.session().LoadSession(ctx)
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			return err
+		}
+		err = s.read(ctx, o)
+		if !errors.Is(err, ErrSignedOut) || !s.carried(ctx, before) {
+			return err
+		}
+	}
+}
+
+// read is Run on one data centre.
+func (s *Scanner) read(ctx context.Context, o RunOptions) error {
 	r, err := s.newRun(ctx, o.Sources)
 	if err != nil {
 		return err
@@ -174,11 +190,8 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 				select {
 				case <-ctx.Done():
 					return context.Cause(ctx)
-				case <-reconnect: // what was pushed meanwhile comes by differences; the histories are the backstop
-					for _, w := range r.sources {
-						w.nudge()
-					}
-					if err := manager.Handle(ctx, &tg.UpdatesTooLong{}); err != nil {
+				case <-reconnect: // what was pushed meanwhile comes by differences
+					if err := r.askDifferences(ctx, manager); err != nil {
 						return err
 					}
 				}
@@ -203,6 +216,24 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		})
 		return work.Wait()
 	})
+}
+
+// askDifferences has the manager ask what happened while nothing could be pushed:
+// Telegram tells it of no channel by itself.
+func (r *run) askDifferences(ctx context.Context, manager *updates.Manager) error {
+	all := &tg.Updates{}
+	for _, w := range r.sources {
+		switch w.Access {
+		case evidence.Joined:
+			all.Updates = append(all.Updates, &tg.UpdateChannelTooLong{ChannelID: w.PeerID})
+		case evidence.BotDialog:
+			w.nudge() // the account's own updates may be lost on the way: its history is the backstop
+		}
+	}
+	if err := manager.Handle(ctx, all); err != nil {
+		return err
+	}
+	return manager.Handle(ctx, &tg.UpdatesTooLong{})
 }
 
 // failing ends the run when the recorder fails.
@@ -353,7 +384,7 @@ func (r *run) pushed(class tg.MessageClass, edit bool) error {
 	if w == nil || len(r.sane(w, []tg.MessageClass{class}, evidence.Range{Lo: 1, Hi: math.MaxInt32})) == 0 {
 		return nil
 	}
-	now := time.Now()
+	now := r.scanner.config.Now()
 	if t, ok := class.(*tg.Message); ok {
 		r.scanner.meter.count(func(s *Stats) {
 			s.Messages[evidence.Live]++
@@ -380,7 +411,7 @@ func (r *run) deleted(w *watched, ids []int) error {
 	r.scanner.events.send(Event{Kind: Deleted, Source: w.Source, Total: int64(len(ids))})
 	return r.record.add(func(b *evidence.Batch) {
 		for _, id := range ids {
-			b.Sightings = append(b.Sightings, evidence.Sighting{SourceID: w.ID, MessageID: int64(id), State: "deleted", At: time.Now()})
+			b.Sightings = append(b.Sightings, evidence.Sighting{SourceID: w.ID, MessageID: int64(id), State: "deleted", At: r.scanner.config.Now()})
 		}
 	})
 }
@@ -388,14 +419,23 @@ func (r *run) deleted(w *watched, ids []int) error {
 // differences stands between the manager and Telegram's differences. The manager
 // hands edits and deletions of a difference to another goroutine and may save
 // the new state before they are handled; here they are recorded before it sees
-// them.
+// them, behind the new messages that they may be about.
 type differences struct {
 	*tg.Client
 	run *run
 }
 
-// record records what it knows and returns the rest.
-func (d differences) record(all []tg.UpdateClass) (rest []tg.UpdateClass, err error) {
+// record records the new messages, then what it knows of the other updates, and
+// returns the rest.
+func (d differences) record(messages []tg.MessageClass, chats []tg.ChatClass, all []tg.UpdateClass) (rest []tg.UpdateClass, err error) {
+	d.run.names.learn(chats)
+	slices.SortStableFunc(messages, func(a, b tg.MessageClass) int { return a.GetID() - b.GetID() })
+	for _, m := range messages {
+		if err := d.run.pushed(m, false); err != nil {
+			d.run.record.fail(err)
+			return nil, err
+		}
+	}
 	for _, u := range all {
 		switch u.(type) {
 		case *tg.UpdateEditChannelMessage, *tg.UpdateEditMessage, *tg.UpdateDeleteChannelMessages, *tg.UpdateDeleteMessages:
@@ -427,7 +467,8 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 	}
 	switch a := answer.(type) {
 	case *tg.UpdatesChannelDifference:
-		a.OtherUpdates, err = d.record(a.OtherUpdates)
+		a.OtherUpdates, err = d.record(a.NewMessages, a.Chats, a.OtherUpdates)
+		a.NewMessages = nil
 	case *tg.UpdatesChannelDifferenceTooLong:
 		input, ok := req.Channel.(*tg.InputChannel)
 		if !ok {
@@ -466,9 +507,11 @@ func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGe
 	}
 	switch a := answer.(type) {
 	case *tg.UpdatesDifference:
-		a.OtherUpdates, err = d.record(a.OtherUpdates)
+		a.OtherUpdates, err = d.record(a.NewMessages, a.Chats, a.OtherUpdates)
+		a.NewMessages = nil
 	case *tg.UpdatesDifferenceSlice:
-		a.OtherUpdates, err = d.record(a.OtherUpdates)
+		a.OtherUpdates, err = d.record(a.NewMessages, a.Chats, a.OtherUpdates)
+		a.NewMessages = nil
 	}
 	return answer, err
 }

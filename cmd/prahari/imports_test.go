@@ -18,6 +18,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		"prahari/bundle": {"prahari/document", "prahari/evidence", "prahari/tsa"}, "prahari/tsa": nil, "prahari/fixtures/demotsa": {"prahari/tsa"}, "prahari/scanner": {"prahari/evidence", "prahari/matcher"},
 		"prahari/scanner/file": {"prahari/evidence"}, "prahari/fixtures": nil, "prahari/fixtures/postgres": nil,
 		"prahari/fixtures/telegram": {"prahari/fixtures"},
+		"prahari/fixtures/expect":   {"prahari/evidence", "prahari/fixtures/telegram", "prahari/matcher", "prahari/store"},
 		"prahari/cmd/prahari": {
 			"prahari/bundle", "prahari/document", "prahari/evidence", "prahari/fixtures/demotsa", "prahari/fixtures/telegram", "prahari/matcher", "prahari/report", "prahari/scanner",
 			"prahari/scanner/file", "prahari/store", "prahari/tsa",
