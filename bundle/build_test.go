@@ -84,14 +84,11 @@ func TestBundleHasTheDocumentedLayout(t *testing.T) {
 func TestSameInputGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.in.Archive = true
+	r.in.Archive = bundle.Tar
 	first, err := bundle.Build(t.Context(), t.TempDir(), r.in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shuffled := slices.Clone(r.items)
-	slices.Reverse(shuffled)
-	r.in.Items = bundle.Each(shuffled)
 	slices.Reverse(r.in.Observed)
 	slices.Reverse(r.in.Sources)
 	second, err := bundle.Build(t.Context(), t.TempDir(), r.in)
@@ -113,7 +110,7 @@ func TestSameInputGivesTheSameBytes(t *testing.T) {
 func TestArchiveUnpacksToTheBundle(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.in.Archive = true
+	r.in.Archive = bundle.Tar
 	result, err := bundle.Build(t.Context(), t.TempDir(), r.in)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +163,7 @@ func leftovers(t *testing.T, dir string) []string {
 func TestInterruptedBuildLeavesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.in.Archive = true
+	r.in.Archive = bundle.Tar
 	for stop := range len(r.items) {
 		ctx, cancel := context.WithCancel(t.Context())
 		in := r.in
@@ -220,11 +217,19 @@ func TestBuildRefusesWhatItCannotVouchFor(t *testing.T) {
 			r.items[1].Sealed = []byte("plaintext")
 			r.items[1].SealedSHA, r.items[1].SealedSize = evidence.Digest(r.items[1].Sealed), 9
 		}, "not an age file"},
-		"no sealed bytes": {func(r *rig) { r.items[0].Sealed = nil }, "no sealed bytes"},
-		"no commitment":   {func(r *rig) { r.items[0].Commitment = "" }, "no commitment"},
-		"item twice":      {func(r *rig) { r.items[1] = r.items[0] }, "twice"},
-		"hostile item id": {func(r *rig) { r.items[0].ID = "../../x" }, "item's id"},
-		"hostile notice":  {func(r *rig) { r.in.Notices[0].Kind = "a/b" }, "notice's id"},
+		"no sealed bytes":              {func(r *rig) { r.items[0].Sealed = nil }, "no sealed bytes"},
+		"no commitment":                {func(r *rig) { r.items[0].Commitment = "" }, "no commitment"},
+		"item twice":                   {func(r *rig) { r.items[1] = r.items[0] }, "twice"},
+		"items unordered":              {func(r *rig) { r.items[0], r.items[1] = r.items[1], r.items[0] }, "in the order of posting"},
+		"odd profile":                  {func(r *rig) { r.in.Profile = "press" }, "profile"},
+		"odd archive":                  {func(r *rig) { r.in.Archive = "rar" }, "tar or a zip"},
+		"odd tender":                   {func(r *rig) { r.in.Tender = "all" }, "redacted exhibits or the originals"},
+		"further file in an odd place": {func(r *rig) { r.in.Further = []bundle.Further{{Path: "data/sealed/x"}} }, "not a place"},
+		"further file that climbs":     {func(r *rig) { r.in.Further = []bundle.Further{{Path: "data/machine/../x"}} }, "cannot be in a bundle"},
+		"exception without approver":   {func(r *rig) { r.in.Allow[0].Approver = " " }, "who approved it"},
+		"exception without reason":     {func(r *rig) { r.in.Allow[0].Reason = "" }, "a reason"},
+		"hostile item id":              {func(r *rig) { r.items[0].ID = "../../x" }, "item's id"},
+		"hostile notice":               {func(r *rig) { r.in.Notices[0].Kind = "a/b" }, "notice's id"},
 		"mail with escape": {func(r *rig) {
 			r.in.Notices[0].EML = []byte("Subject: x\r\n\r\n\x1b[31m")
 		}, "control character at byte 14"},

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,8 +49,9 @@ type Organisation struct {
 type Input struct {
 	Case evidence.Case // required
 
-	// Items yields the case's evidence with its sealed bytes, each once, in any
-	// order. It is read once and streamed: no more than one item is held.
+	// Items yields the case's evidence with its sealed bytes, each once, in rising
+	// order of posting and id. It is read once, in a goroutine of its own, and
+	// streamed: no more than a few items are held.
 	Items iter.Seq2[evidence.Evidence, error] // required
 
 	// Custody yields the workspace's log entries that concern the case in rising
@@ -73,14 +75,18 @@ type Input struct {
 	Clock        evidence.Clock   // of the exporting host
 	Build        *debug.BuildInfo // lists the program's modules; nil: left out
 
-	Seq     int       // of the case's bundles, from 1
-	Prev    string    // SHA-256 of the previous bundle's tagmanifest, "" for the first
-	At      time.Time // required; kept to the second
-	Signer  *Signer   // required
-	TLP     string    // "": DefaultTLP
-	Gate    Gate      // required: looks for unmasked identifiers in every open file
-	Allow   []Allowed // what the gate may find, named in the report
-	Archive bool      // also write Name.tar beside the folder
+	Further []Further // files that others made of the case
+
+	Profile Profile     // for whom it is; "": ForCourt
+	Tender  Tender      // which set of digests the certificate's draft is about
+	Seq     int         // of the case's bundles, from 1
+	Prev    string      // SHA-256 of the previous bundle's tagmanifest, "" for the first
+	At      time.Time   // required; kept to the second
+	Signer  *Signer     // required
+	TLP     string      // "": DefaultTLP
+	Gate    Gate        // required: looks for unmasked identifiers in every open file
+	Allow   []Allowed   // what the gate may find, named in the report
+	Archive ArchiveKind // also write it as one file beside the folder
 
 	// Progress, where set, hears how many items are written.
 	Progress func(items int)
@@ -98,21 +104,39 @@ type Log struct {
 type Allowed struct {
 	Text     string `json:"text"`
 	Reason   string `json:"reason"`
-	Approver string `json:"approver,omitempty"`
+	Approver string `json:"approver"`
+}
+
+// A Further is a file that another part of the program made of the case: a
+// machine format, a page for readers. It passes the leak gate as all open files.
+type Further struct {
+	Path  string // below data/machine/, data/custody/, data/report/, data/certificate/ or data/notices/
+	Data  []byte
+	Least Profile // the least profile that holds it; "": all
+}
+
+func (f Further) check() error {
+	for _, dir := range []string{"machine", "custody", "report", "certificate", "notices"} {
+		if rest, ok := strings.CutPrefix(f.Path, "data/"+dir+"/"); ok && rest != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a place for a further file of a bundle", f.Path)
 }
 
 // Result names what Build made.
 type Result struct {
-	Name              string `json:"bundle"`
-	Dir               string `json:"dir"`
-	Archive           string `json:"archive,omitempty"` // path of the tar, where asked for
-	TagManifestSHA256 string `json:"tagmanifest_sha256"`
-	ArchiveSHA256     string `json:"archive_sha256,omitempty"`
-	CustodyHead       string `json:"custody_head"`
-	SignerFingerprint string `json:"signer_fingerprint"`
-	Items             int    `json:"items"`
-	Files             int    `json:"files"`
-	Bytes             int64  `json:"bytes"` // of the payload
+	Name              string  `json:"bundle"`
+	Profile           Profile `json:"profile"`
+	Dir               string  `json:"dir"`
+	Archive           string  `json:"archive,omitempty"` // path of the archive, where asked for
+	TagManifestSHA256 string  `json:"tagmanifest_sha256"`
+	ArchiveSHA256     string  `json:"archive_sha256,omitempty"`
+	CustodyHead       string  `json:"custody_head"`
+	SignerFingerprint string  `json:"signer_fingerprint"`
+	Items             int     `json:"items"`
+	Files             int     `json:"files"`
+	Bytes             int64   `json:"bytes"` // of the payload
 }
 
 // Name returns the bundle's name, which is also its folder's:
@@ -160,9 +184,17 @@ func (in *Input) check() error {
 		return errors.New("bundle: At is required")
 	case in.Seq < 1 || in.Seq > 9999:
 		return fmt.Errorf("bundle number %d is not between 1 and 9999", in.Seq)
+	case !slices.Contains(Profiles(), in.Profile):
+		return errors.New("the bundle's profile is not one of platform, regulator and court")
+	case in.Archive != NoArchive && in.Archive != Tar && in.Archive != Zip:
+		return errors.New("a bundle's archive is a tar or a zip")
+	case in.Tender != TenderOpen && in.Tender != TenderRedacted && in.Tender != TenderOriginals:
+		return errors.New("what a certificate tenders is the redacted exhibits or the originals")
+	case slices.ContainsFunc(in.Allow, func(a Allowed) bool { return blank(a.Text) || blank(a.Reason) || blank(a.Approver) }):
+		return errors.New("an exception from the leak gate needs its text, a reason and who approved it")
 	case !plainName.MatchString(in.Case.ID):
 		return errors.New("the case's id is not letters, digits, dot, hyphen and underscore")
-	case strings.TrimSpace(in.Organisation.Name) == "":
+	case blank(in.Organisation.Name):
 		return errors.New("the organisation has no name: a bundle says who made it")
 	case !domainRE.MatchString(in.Organisation.Domain):
 		return errors.New("the organisation's domain is not one such as example.org: it names the signature")
@@ -171,3 +203,5 @@ func (in *Input) check() error {
 	}
 	return nil
 }
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }

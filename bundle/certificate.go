@@ -2,8 +2,8 @@ package bundle
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"prahari/evidence"
@@ -32,11 +32,17 @@ func paginate(body string) []byte {
 }
 
 // certificates writes the drafts of the certificate of BSA 2023 s.63(4). Only
-// what a machine may say is filled in; who signs fills in the rest.
+// what a machine may say is filled in; who signs fills in the rest. A
+// certificate goes along at each instance of submission, so every bundle has its
+// own, numbered as the bundle.
 func (b *builder) certificates() error {
+	if !b.in.Profile.has(certificateDrafts) {
+		return nil
+	}
 	facts := map[string]any{
-		"Bundle": b.name, "Case": b.in.Case.ID, "HashReportSHA256": b.tree.files[hashReportPath].sha256,
-		"HashReport": hashReportPath, "Commitments": commitmentsPath, "Items": len(b.rows), "Head": b.head,
+		"Bundle": b.name, "Number": b.in.Seq, "Case": b.in.Case.ID, "HashReportSHA256": b.tree.find(hashReportPath).sha256(),
+		"HashReport": hashReportPath, "Commitments": commitmentsPath, "CommitmentsSHA256": b.tree.find(commitmentsPath).sha256(),
+		"Items": b.items, "Head": b.head, "Tender": b.in.Tender,
 		"Fingerprint": b.in.Signer.Fingerprint(), "Namespace": Namespace(b.in.Organisation.Domain),
 		"Identity": Identity(b.in.Organisation.Domain), "NotStamped": notStamped,
 	}
@@ -53,41 +59,71 @@ func (b *builder) certificates() error {
 			return err
 		}
 	}
-	return b.annexI()
+	return nil
 }
 
-// annexI lists the particulars: on what, with what and how the items were made.
-// It is streamed page by page, since a case may have many items.
-func (b *builder) annexI() error {
-	return b.tree.stream("data/certificate/annex-I-particulars.txt", func(w io.Writer) error {
-		p := &pager{out: bufio.NewWriter(w)}
-		p.printf("ANNEX I — PARTICULARS (facts recorded by the program; the signer checks them)\n\n")
-		p.printf("Bundle %s, case %s, made on %s (%s).\n", b.name, b.in.Case.ID, ist(b.in.At), utc(b.in.At))
-		p.printf("This annex vouches for the collecting machine, not for Telegram's.\n")
+// A Tender says which set of digests a certificate is about: its form does not
+// ask, and a court will.
+type Tender string
+
+// Tenders. Left open, the signer ticks one.
+const (
+	TenderOpen      Tender = ""          // the signer decides
+	TenderRedacted  Tender = "redacted"  // the open exhibits
+	TenderOriginals Tender = "originals" // the sealed containers
+)
+
+// Redacted and Originals are for templates: the mark in the box of a set.
+func (t Tender) Redacted() string  { return tick(t == TenderRedacted) }
+func (t Tender) Originals() string { return tick(t == TenderOriginals) }
+
+func tick(on bool) string {
+	if on {
+		return "[X]"
+	}
+	return "[ ]"
+}
+
+// An annex lists the particulars: on what, with what and how the items were
+// made. It grows with every item, since a case may have many.
+type annex struct {
+	file *file
+	pager
+}
+
+func (b *builder) beginAnnex(f *file) *annex {
+	p := &annex{f, pager{out: bufio.NewWriter(f)}}
+	p.printf("ANNEX I — PARTICULARS (facts recorded by the program; the signer checks them)\n\n")
+	p.printf("Certificate draft no. %d of case %s, for bundle %s,\nmade on %s (%s).\n", b.in.Seq, b.in.Case.ID, b.name, ist(b.in.At), utc(b.in.At))
+	p.printf("This annex vouches for the collecting machine, not for Telegram's.\n")
+	if b.in.Tender == TenderOpen {
 		p.printf("Which set is tendered (the signer ticks):\n")
-		p.printf("  [ ] the open, redacted exhibits (manifest-sha256.txt)\n  [ ] the sealed originals (data/sealed/commitments.csv)\n\n")
-		p.printf("1. Exporting machine and program\n\n")
-		p.machine(b.in.Host, b.in.Tool, b.in.Clock.Source)
-		p.printf("   Make, model, colour, serial number, IMEI/UIN/UID/MAC: not recorded by the\n   program; the signer fills them in.\n\n")
-		p.printf("2. Manner in which the record was produced\n")
-		for i, s := range b.totals.sortedSetups() {
-			p.printf("\n2.%d  %d item(s)\n\n", i+1, b.totals.setups[s])
-			p.machine(s.Host, s.Tool, s.Clock)
-			p.manner(s)
-		}
-		p.printf("\n3. Items, in order of posting\n")
-		for _, r := range b.rows {
-			if err := b.ctx.Err(); err != nil {
-				return err
-			}
-			p.printf("\n%s\n   collected %s by %s\n   request   %s\n   sealed in %s\n   SHA-256 of the container under the seal\n             %s\n",
-				r.id, ist(r.captured), line(r.operator), line(r.request), sealedPath(r.id), r.commitment)
-			if r.url != "" {
-				p.printf("   address   %s\n", line(r.url))
-			}
-		}
-		return p.close()
-	})
+	} else {
+		p.printf("Which set is tendered, as chosen at the export (the signer checks):\n")
+	}
+	p.printf("  %s the open, redacted exhibits (manifest-sha256.txt, hash-report.csv)\n  %s the sealed originals (data/sealed/commitments.csv)\n\n",
+		b.in.Tender.Redacted(), b.in.Tender.Originals())
+	p.printf("1. Exporting machine and program\n\n")
+	p.machine(b.in.Host, b.in.Tool, b.in.Clock.Source)
+	p.printf("   Make, model, colour, serial number, IMEI/UIN/UID/MAC: not recorded by the\n   program; the signer fills them in.\n\n")
+	p.printf("2. Items, in order of posting\n")
+	return p
+}
+
+// item adds one item and the number of the set-up that collected it.
+func (p *annex) item(setup int, m made) {
+	p.printf("\n%s\n   set-up    3.%d\n%s", m.item.ID, setup, m.annex)
+}
+
+// end adds the set-ups and finishes the file.
+func (p *annex) end(b *builder) error {
+	p.printf("\n3. Set-ups, and the manner in which the record was produced\n")
+	for i, s := range b.totals.setups {
+		p.printf("\n3.%d  %d item(s)\n\n", i+1, s.items)
+		p.machine(s.Host, s.Tool, s.Clock)
+		p.manner(s.setup)
+	}
+	return errors.Join(p.close(), p.file.close())
 }
 
 // A pager prints lines with the watermark at the top and foot of every page.
@@ -124,6 +160,9 @@ func (p *pager) close() error {
 func (p *pager) machine(h evidence.Host, t evidence.Tool, clock string) {
 	p.printf("   machine   %s (%s/%s)\n", line(h.Hostname), line(h.OS), line(h.Arch))
 	p.printf("   program   %s %s, commit %s, built with %s\n", line(t.Name), line(t.Version), line(t.Commit), line(t.GoVersion))
+	if t.BinarySHA256 != "" {
+		p.printf("   SHA-256 of the program's file\n             %s\n", line(t.BinarySHA256))
+	}
 	if t.Library != "" {
 		p.printf("   library   %s\n", line(t.Library))
 	}

@@ -5,18 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
-	"mime"
-	"mime/multipart"
-	"net/mail"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
 // A Gate looks for unmasked identifiers in content and returns where they are.
 // name is the file's path in the bundle. Long files come in windows of whole
-// lines; offsets are into content.
+// lines; offsets are into content. It may be called concurrently.
 type Gate func(name string, content []byte) []Hit
 
 // A Hit is a place that looks like an unmasked identifier. It holds no value.
@@ -28,9 +27,9 @@ type Hit struct {
 // A Leak is a hit that nothing excuses.
 type Leak struct {
 	File   string `json:"file"`
-	Part   string `json:"part"` // "content", "name" or "decoded mail"
+	Part   string `json:"part"` // "content", "name", or how it was decoded: "mail", "base64", "member of an archive"
 	Kind   string `json:"kind"`
-	Offset int64  `json:"offset"`
+	Offset int64  `json:"offset"` // in the part
 }
 
 // A LeakError names every leak, never its value. It is ErrLeak.
@@ -48,12 +47,15 @@ func (e *LeakError) Error() string {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		if l.Part == "name" {
+		switch {
+		case l.Part == "name":
 			// The path itself leaks: name its folder and place only.
 			fmt.Fprintf(&out, " %s in the name of a file in %s/", l.Kind, path.Dir(l.File))
-			continue
+		case l.Kind == unreadable:
+			fmt.Fprintf(&out, " %s (%s) cannot be looked into", l.File, l.Part)
+		default:
+			fmt.Fprintf(&out, " %s in %s (%s) at byte %d", l.Kind, l.File, l.Part, l.Offset)
 		}
-		fmt.Fprintf(&out, " %s in %s (%s) at byte %d", l.Kind, l.File, l.Part, l.Offset)
 	}
 	return out.String()
 }
@@ -61,17 +63,25 @@ func (e *LeakError) Error() string {
 // Is makes errors.Is(err, ErrLeak) true.
 func (e *LeakError) Is(target error) bool { return target == ErrLeak }
 
-// gateKeeper runs a Gate and drops the hits that lie in values the bundle must
+// unreadable is the kind of a leak in what no one can look into.
+const unreadable = "unreadable"
+
+// ids is a set of ids, kept as keyed digests: a case of a hundred thousand items
+// has half a million of them.
+type ids map[uint64]struct{}
+
+// A gateKeeper runs a Gate and drops the hits that lie in values the bundle must
 // hold: digests, ids and what the caller allowed.
 type gateKeeper struct {
 	gate    Gate
-	own     map[string]bool // ids and digit runs that are not identifiers
+	seed    maphash.Seed
+	own     ids // ids and digit runs that are not identifiers
 	allowed [][]byte
 	leaks   []Leak
 }
 
 func newGateKeeper(gate Gate, allow []Allowed) *gateKeeper {
-	g := &gateKeeper{gate: gate, own: map[string]bool{}}
+	g := &gateKeeper{gate: gate, seed: maphash.MakeSeed(), own: ids{}}
 	for _, a := range allow {
 		g.allow(a.Text)
 	}
@@ -88,10 +98,12 @@ func (g *gateKeeper) allow(texts ...string) {
 }
 
 // know adds ids of our own or of Telegram's. Short numbers trouble no gate.
-func (g *gateKeeper) know(ids ...string) {
-	for _, id := range ids {
-		if len(id) >= 5 {
-			g.own[id] = true
+func (g *gateKeeper) know(names ...string) { g.enter(g.own, names...) }
+
+func (g *gateKeeper) enter(set ids, names ...string) {
+	for _, name := range names {
+		if len(name) >= 5 {
+			set[maphash.String(g.seed, name)] = struct{}{}
 		}
 	}
 }
@@ -103,19 +115,22 @@ const (
 
 // file passes one file on disk and its name through the gate.
 func (g *gateKeeper) file(ctx context.Context, name, at string) (err error) {
-	g.look(name, "name", []byte(name), 0)
 	f, err := os.Open(at)
 	if err != nil {
 		return fmt.Errorf("leak gate: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if strings.HasSuffix(name, ".eml") {
-		data, err := io.ReadAll(f)
+	whole, err := decodedWhole(name, f)
+	if err != nil {
+		return fmt.Errorf("leak gate: reading %s: %w", name, err)
+	}
+	if whole {
+		data, err := io.ReadAll(io.LimitReader(f, maxDecoded+1))
 		if err != nil {
-			return fmt.Errorf("leak gate: %w", err)
+			return fmt.Errorf("leak gate: reading %s: %w", name, err)
 		}
-		g.look(name, "content", data, 0)
-		return g.mail(name, data)
+		g.leaks = append(g.leaks, g.inspect(name, data, 0, nil)...)
+		return nil
 	}
 	var buf []byte
 	base := int64(0) // of buf in the file
@@ -124,34 +139,32 @@ func (g *gateKeeper) file(ctx context.Context, name, at string) (err error) {
 			return err
 		}
 		have := len(buf)
-		buf = append(buf, make([]byte, gateWindow)...)
+		buf = slices.Grow(buf, gateWindow)[:have+gateWindow]
 		n, err := io.ReadFull(f, buf[have:])
 		buf = buf[:have+n]
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return fmt.Errorf("leak gate: reading %s: %w", name, err)
 		}
 		if err != nil { // the last window
-			g.look(name, "content", buf, base)
+			g.add(g.inspect(name, buf, base, nil))
 			return nil
 		}
 		end := bytes.LastIndexByte(buf, '\n') + 1
 		if end <= gateOverlap {
 			end = len(buf)
 		}
-		g.look(name, "content", buf[:end], base)
+		g.add(g.inspect(name, buf[:end], base, nil))
 		keep := max(0, end-gateOverlap)
 		base += int64(keep)
-		buf = append(buf[:0:0], buf[keep:]...)
+		buf = append(buf[:0], buf[keep:]...)
 	}
 }
 
-func (g *gateKeeper) look(name, part string, content []byte, base int64) {
-	for _, h := range g.gate(name, content) {
-		if h.Start < 0 || h.End > len(content) || h.Start >= h.End || !g.excused(content, h) {
-			l := Leak{name, part, h.Kind, base + int64(h.Start)}
-			if !containsLeak(g.leaks, l) {
-				g.leaks = append(g.leaks, l)
-			}
+// add keeps leaks, each once.
+func (g *gateKeeper) add(leaks []Leak) {
+	for _, l := range leaks {
+		if !containsLeak(g.leaks, l) {
+			g.leaks = append(g.leaks, l)
 		}
 	}
 }
@@ -165,9 +178,33 @@ func containsLeak(all []Leak, l Leak) bool {
 	return false
 }
 
+// inspect passes content and everything that can be decoded from it through the
+// gate. local are further ids that are known here.
+func (g *gateKeeper) inspect(name string, content []byte, base int64, local ids) []Leak {
+	leaks := g.look(name, "content", content, base, local)
+	d := decoder{left: maxDecoded, each: func(how string, decoded []byte) {
+		leaks = append(leaks, g.look(name, how, decoded, 0, local)...)
+	}}
+	if how, err := d.decode(name, content, 0); err != nil {
+		leaks = append(leaks, Leak{File: name, Part: how, Kind: unreadable})
+	}
+	return leaks
+}
+
+// look passes one text through the gate.
+func (g *gateKeeper) look(name, how string, content []byte, base int64, local ids) []Leak {
+	var leaks []Leak
+	for _, h := range g.gate(name, content) {
+		if h.Start < 0 || h.End > len(content) || h.Start >= h.End || !g.excused(content, h, local) {
+			leaks = append(leaks, Leak{name, how, h.Kind, base + int64(h.Start)})
+		}
+	}
+	return leaks
+}
+
 // excused reports whether the hit lies within a digest, an id or an allowed
 // text.
-func (g *gateKeeper) excused(content []byte, h Hit) bool {
+func (g *gateKeeper) excused(content []byte, h Hit, local ids) bool {
 	start, end := grow(content, h, isHex)
 	if run := content[start:end]; len(run) == 64 || len(run) == 32 || len(run) == 40 {
 		if (start == 0 || !isWord(content[start-1])) && (end == len(content) || !isWord(content[end])) {
@@ -175,8 +212,13 @@ func (g *gateKeeper) excused(content []byte, h Hit) bool {
 		}
 	}
 	for _, in := range []func(byte) bool{isDigit, isWord} {
-		if start, end = grow(content, h, in); g.own[string(content[start:end])] {
-			return true
+		if start, end = grow(content, h, in); start < end {
+			key := maphash.Bytes(g.seed, content[start:end])
+			_, ours := g.own[key]
+			_, here := local[key]
+			if ours || here {
+				return true
+			}
 		}
 	}
 	for _, text := range g.allowed {
@@ -208,46 +250,4 @@ func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 func isHex(b byte) bool   { return isDigit(b) || b >= 'a' && b <= 'f' }
 func isWord(b byte) bool {
 	return isDigit(b) || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '-' || b == '_'
-}
-
-// mail passes the decoded headers and parts of a mail through the gate.
-func (g *gateKeeper) mail(name string, data []byte) error {
-	m, err := mail.ReadMessage(bytes.NewReader(data))
-	if err != nil {
-		return fmt.Errorf("leak gate: %s is not a mail: %w", name, err)
-	}
-	var decode mime.WordDecoder
-	for key := range m.Header {
-		text, err := decode.DecodeHeader(m.Header.Get(key))
-		if err != nil {
-			return fmt.Errorf("leak gate: %s: header %s: %w", name, key, err)
-		}
-		g.look(name, "decoded mail", []byte(text), 0)
-	}
-	return g.mailPart(name, m.Header.Get("Content-Type"), m.Header.Get("Content-Transfer-Encoding"), m.Body, 0)
-}
-
-func (g *gateKeeper) mailPart(name, contentType, encoding string, body io.Reader, depth int) error {
-	kind, params, err := mime.ParseMediaType(contentType)
-	if err == nil && strings.HasPrefix(kind, "multipart/") && depth < 8 {
-		parts := multipart.NewReader(body, params["boundary"])
-		for {
-			p, err := parts.NextRawPart()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("leak gate: %s: reading its parts: %w", name, err)
-			}
-			if err := g.mailPart(name, p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p, depth+1); err != nil {
-				return err
-			}
-		}
-	}
-	text, err := io.ReadAll(transferDecoder(encoding, body))
-	if err != nil {
-		return fmt.Errorf("leak gate: %s: decoding a part: %w", name, err)
-	}
-	g.look(name, "decoded mail", text, 0)
-	return nil
 }

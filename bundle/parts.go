@@ -45,6 +45,9 @@ type gap struct {
 
 // coverage says which message ids were looked at and which were missed.
 func (b *builder) coverage() error {
+	if !b.in.Profile.has(coverageMap) {
+		return nil
+	}
 	bySource := map[string]*sourceCoverage{}
 	of := func(source string) *sourceCoverage {
 		if bySource[source] == nil {
@@ -92,21 +95,42 @@ func (b *builder) coverage() error {
 	return b.tree.json("data/coverage.json", file)
 }
 
+// authorization is what a bundle shows of one: who allowed what on which basis
+// and how long. Of a consented canary it names the id; the consent itself, and
+// whose number it is, stay in the workspace.
 type authorization struct {
-	ID      string `json:"id"`
-	Method  string `json:"method"`
-	Source  string `json:"source"`
-	GivenBy string `json:"given_by"`
-	Reason  string `json:"reason"`
-	AtUTC   string `json:"at_utc"`
-	AtIST   string `json:"at_ist"`
+	ID         string `json:"id"`
+	Scope      scope  `json:"scope"`
+	GivenBy    string `json:"given_by"`
+	AddedBy    string `json:"added_by,omitempty"`
+	ApprovedBy string `json:"approved_by,omitempty"` // a second person, where one is needed
+	Basis      string `json:"basis"`
+	CanaryRef  string `json:"canary_consent_ref,omitempty"`
+	AtUTC      string `json:"at_utc"`
+	AtIST      string `json:"at_ist"`
+	ApprovedAt string `json:"approved_at_utc,omitempty"`
+	ExpiresAt  string `json:"expires_at_utc,omitempty"` // absent: until revoked
+	RevokedAt  string `json:"revoked_at_utc,omitempty"`
+	RevokedBy  string `json:"revoked_by,omitempty"`
+}
+
+type scope struct {
+	Method string `json:"method"`
+	Source string `json:"source"`
 }
 
 func (b *builder) authorization() error {
+	if !b.in.Profile.has(authorisations) {
+		return nil
+	}
 	list := []authorization{}
 	for _, a := range b.in.Authorisations {
-		b.gate.know(a.ID, a.Source)
-		list = append(list, authorization{line(a.ID), line(a.Method), line(a.Source), line(a.GivenBy), caption(a.Reason), utc(a.At), ist(a.At)})
+		b.gate.know(a.ID, a.Source, a.Canary)
+		list = append(list, authorization{
+			ID: line(a.ID), Scope: scope{line(a.Method), line(a.Source)}, GivenBy: line(a.GivenBy), AddedBy: line(a.AddedBy), ApprovedBy: line(a.ApprovedBy),
+			Basis: caption(a.Reason), CanaryRef: line(a.Canary), AtUTC: utc(a.At), AtIST: ist(a.At), ApprovedAt: utc(a.ApprovedAt),
+			ExpiresAt: utc(a.ExpiresAt), RevokedAt: utc(a.RevokedAt), RevokedBy: line(a.RevokedBy),
+		})
 	}
 	slices.SortFunc(list, func(x, y authorization) int { return cmp.Compare(x.ID, y.ID) })
 	return b.tree.json("data/authorization/authorization.json", map[string]any{
@@ -117,36 +141,58 @@ func (b *builder) authorization() error {
 }
 
 type environment struct {
-	GeneratedAtUTC string        `json:"generated_at_utc"`
-	GeneratedAtIST string        `json:"generated_at_ist"`
-	GeneratedBy    string        `json:"generated_by"`
-	Organisation   string        `json:"organisation"`
-	Host           evidence.Host `json:"host"`
-	Tool           evidence.Tool `json:"tool"`
-	TimeSource     clock         `json:"time_source"`
-	TimeStamp      string        `json:"time_stamp"`
-	Collected      []setup       `json:"collected_with"`
-	Modules        []module      `json:"modules,omitempty"`
+	GeneratedAtUTC string         `json:"generated_at_utc"`
+	GeneratedAtIST string         `json:"generated_at_ist"`
+	GeneratedBy    string         `json:"generated_by"`
+	Organisation   string         `json:"organisation"`
+	Host           *evidence.Host `json:"host,omitempty"`
+	Tool           evidence.Tool  `json:"tool"`
+	TimeSource     clock          `json:"time_source"`
+	TimeStamp      string         `json:"time_stamp"`
+	Collected      []setupView    `json:"collected_with"`
+	SBOM           string         `json:"sbom,omitempty"` // the file that lists the program's modules
 }
 
-type module struct {
-	Path    string `json:"path"`
-	Version string `json:"version"`
+// setupView is a set-up as far as the profile shows it.
+type setupView struct {
+	Host    *evidence.Host `json:"host,omitempty"`
+	Tool    evidence.Tool  `json:"tool"`
+	Clock   string         `json:"time_source"`
+	Account string         `json:"account,omitempty"`
+	UserID  int64          `json:"telegram_user_id,omitempty"`
+	Items   int            `json:"items"`
 }
 
 // environment describes the exporting machine and program, and every set-up
 // that collected items.
 func (b *builder) environment() error {
+	if !b.in.Profile.has(surroundingSystem) {
+		return nil
+	}
 	e := environment{
 		GeneratedAtUTC: utc(b.in.At), GeneratedAtIST: ist(b.in.At), GeneratedBy: line(b.in.Operator), Organisation: line(b.in.Organisation.Name),
-		Host: plainHost(b.in.Host), Tool: plainTool(b.in.Tool), TimeSource: clockOf(b.in.Clock), TimeStamp: notStamped, Collected: b.totals.sortedSetups(),
+		Tool: plainTool(b.in.Tool), TimeSource: clockOf(b.in.Clock), TimeStamp: notStamped, Collected: []setupView{},
+	}
+	self := b.in.Profile.has(collectorSelf)
+	if self {
+		host := plainHost(b.in.Host)
+		e.Host = &host
+	}
+	for _, s := range b.totals.setups {
+		view := setupView{Tool: s.Tool, Clock: s.Clock, Items: s.items}
+		if self {
+			view.Host, view.Account, view.UserID = &s.Host, s.Account, s.UserID
+		}
+		e.Collected = append(e.Collected, view)
 	}
 	if b.in.Build != nil {
-		for _, m := range b.in.Build.Deps {
-			if m.Replace != nil {
-				m = m.Replace
-			}
-			e.Modules = append(e.Modules, module{line(m.Path), line(m.Version)})
+		e.SBOM = sbomPath
+		list, err := sbom(b.in.Build, b.in.Tool, utc(b.in.At))
+		if err != nil {
+			return err
+		}
+		if err := b.tree.write(sbomPath, list); err != nil {
+			return err
 		}
 	}
 	return b.tree.json("data/environment.json", e)
@@ -155,6 +201,9 @@ func (b *builder) environment() error {
 // notices writes the drafts: Markdown made printable, mails byte for byte.
 func (b *builder) notices() error {
 	for _, n := range b.in.Notices {
+		if !b.in.Profile.has(allNotices) && !toPlatform(n.Kind) {
+			continue
+		}
 		base := n.ID + "-" + n.Kind
 		if !plainName.MatchString(base) {
 			return errors.New("a notice's id and kind are not letters, digits, dot, hyphen and underscore")

@@ -1,36 +1,42 @@
 package bundle
 
 import (
-	"errors"
-	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
 	"prahari/evidence"
 )
 
 // record is an item's open collection record: all masked. The full one is
-// under the seal.
+// under the seal. What a profile does not hold is absent.
 type record struct {
-	ItemID           string          `json:"item_id"`
-	CaseID           string          `json:"case_id"`
-	Version          string          `json:"version"`
-	AuthorizationIDs []string        `json:"authorization_ids"`
-	CustodySeq       *int64          `json:"custody_seq"` // in data/custody/custody.jsonl
-	Collector        recordCollector `json:"collector"`
-	CollectorHost    evidence.Host   `json:"collector_host"`
-	VirtualIdentity  recordIdentity  `json:"virtual_identity"`
-	Tool             evidence.Tool   `json:"tool"`
-	Request          string          `json:"request"`
-	Origin           evidence.Origin `json:"origin"`
-	Source           recordSource    `json:"source"`
-	PostedAtUTC      string          `json:"posted_at_utc"`
-	EditedAtUTC      string          `json:"edited_at_utc,omitempty"`
-	CapturedAtUTC    string          `json:"captured_at_utc"`
-	CapturedAtIST    string          `json:"captured_at_ist"`
-	TimeSource       clock           `json:"time_source"`
-	Raw              recordRaw       `json:"raw"`
-	StateChecks      []recordState   `json:"state_checks"`
-	Findings         []evidence.Kept `json:"findings"`
-	RedactionProfile string          `json:"redaction_profile"`
+	ItemID           string            `json:"item_id"`
+	CaseID           string            `json:"case_id"`
+	Version          string            `json:"version"`
+	AuthorizationIDs []string          `json:"authorization_ids,omitempty"`
+	CustodySeq       *int64            `json:"custody_seq,omitempty"` // in data/custody/custody.jsonl
+	Collector        *recordCollector  `json:"collector,omitempty"`
+	CollectorHost    *evidence.Host    `json:"collector_host,omitempty"`
+	Egress           string            `json:"egress_ip_or_proxy,omitempty"`
+	VirtualIdentity  *recordIdentity   `json:"virtual_identity,omitempty"`
+	Tool             *evidence.Tool    `json:"tool,omitempty"`
+	Method           string            `json:"method,omitempty"`
+	Request          map[string]any    `json:"request,omitempty"` // the method's parameters
+	Origin           evidence.Origin   `json:"origin,omitempty"`
+	Source           recordSource      `json:"source"`
+	PostedAtUTC      string            `json:"posted_at_utc"`
+	EditedAtUTC      string            `json:"edited_at_utc,omitempty"`
+	ServerDate       string            `json:"server_date,omitempty"` // as Telegram's server dated the message
+	CapturedAtUTC    string            `json:"captured_at_utc"`
+	CapturedAtIST    string            `json:"captured_at_ist"`
+	CapturedServer   string            `json:"captured_at_server_utc,omitempty"` // the same moment by Telegram's clock
+	TimeSource       *clock            `json:"time_source,omitempty"`
+	Raw              *recordRaw        `json:"raw,omitempty"`
+	Transforms       []recordTransform `json:"transforms,omitempty"`
+	StateChecks      []recordState     `json:"state_checks,omitempty"`
+	Findings         []evidence.Kept   `json:"detector_findings"`
+	RedactionProfile string            `json:"redaction_profile"`
 }
 
 // clock says what times rest on; an offset stands only where one was measured.
@@ -41,12 +47,15 @@ type clock struct {
 }
 
 func plainHost(h evidence.Host) evidence.Host {
-	return evidence.Host{Hostname: line(h.Hostname), OS: line(h.OS), Arch: line(h.Arch)}
+	return evidence.Host{
+		Hostname: line(h.Hostname), OS: line(h.OS), Arch: line(h.Arch), Kernel: line(h.Kernel), MachineID: line(h.MachineID),
+	}
 }
 
 func plainTool(t evidence.Tool) evidence.Tool {
 	return evidence.Tool{
 		Name: line(t.Name), Version: line(t.Version), Commit: line(t.Commit), GoVersion: line(t.GoVersion), Library: line(t.Library), Layer: t.Layer,
+		BinarySHA256: line(t.BinarySHA256),
 	}
 }
 
@@ -60,12 +69,32 @@ func clockOf(c evidence.Clock) clock {
 
 type recordCollector struct {
 	Name         string `json:"name"`
+	Role         string `json:"role"`
 	Org          string `json:"org"`
 	AccountLabel string `json:"account_label,omitempty"`
 }
 
+// collector splits an operator such as "analyst:a1".
+func collector(operator string) recordCollector {
+	role, name, ok := strings.Cut(line(operator), ":")
+	if !ok {
+		return recordCollector{Name: role, Role: orUnknown("")}
+	}
+	return recordCollector{Name: name, Role: role}
+}
+
 type recordIdentity struct {
-	TelegramUserID int64 `json:"telegram_user_id,omitempty"`
+	TelegramUserID int64  `json:"telegram_user_id,omitempty"`
+	RegisteredTo   string `json:"registered_to"`
+}
+
+// recordTransform says what an open file was made of, and how.
+type recordTransform struct {
+	Input  string `json:"input"`
+	Output string `json:"output"`
+	SHA256 string `json:"output_sha256"`
+	Tool   string `json:"tool"`
+	Params string `json:"params"`
 }
 
 type recordSource struct {
@@ -79,15 +108,15 @@ type recordSource struct {
 	About     string              `json:"about,omitempty"`
 	URL       string              `json:"url,omitempty"`
 	MessageID int64               `json:"message_id"`
-	Context   evidence.Context    `json:"context"`
-	Media     []evidence.Media    `json:"media"` // described, not downloaded; no digests of originals here
+	Context   *evidence.Context   `json:"context,omitempty"`
+	Media     []evidence.Media    `json:"media,omitempty"` // described, not downloaded; no digests of originals here
 }
 
 // recordRaw points to the sealed original. SHA256 is the commitment: the
 // digest of a container that holds a random nonce, so nobody can guess digits
 // back from it.
 type recordRaw struct {
-	Path          string `json:"path"`
+	Path          string `json:"path,omitempty"` // absent where the bundle does not hold it
 	SHA256        string `json:"sha256"`
 	Size          int64  `json:"size"`
 	SealedSHA256  string `json:"sealed_sha256"`
@@ -116,64 +145,128 @@ func recordPath(id string) string  { return "data/items/" + id + "/record.json" 
 func messagePath(id string) string { return "data/items/" + id + "/message.redacted.json" }
 func sealedPath(id string) string  { return "data/sealed/raw-" + id + ".tar.age" }
 
-// checkItem refuses evidence that the store handed over damaged.
-func checkItem(e *evidence.Evidence) error {
-	switch {
-	case !plainName.MatchString(e.ID):
-		return errors.New("an item's id is not letters, digits, dot, hyphen and underscore")
-	case len(e.Sealed) == 0:
-		return fmt.Errorf("item %s has no sealed bytes", e.ID)
-	case e.SealedSize != int64(len(e.Sealed)) || evidence.Digest(e.Sealed) != e.SealedSHA:
-		return fmt.Errorf("item %s: the sealed bytes are not those that were recorded: check the database with 'prahari doctor'", e.ID)
-	case !hexSHA256.MatchString(e.Commitment):
-		return fmt.Errorf("item %s has no commitment", e.ID)
+// message renders an item's masked text.
+func (b *builder) message(e *evidence.Evidence) message {
+	return message{
+		ItemID: e.ID, URL: line(e.URL), PostedAtUTC: utc(e.PostedAt), EditedAtUTC: utc(e.EditedAt), Redaction: "masked", Text: text(e.Masked),
 	}
-	return nil
 }
 
-// records makes an item's open files.
-func (b *builder) records(e *evidence.Evidence, sealed sealedInfo) (record, message) {
-	c := e.Collection
-	c.Context.PostAuthor = caption(c.Context.PostAuthor)
-	media := make([]evidence.Media, 0, len(c.Media))
-	for _, m := range c.Media {
-		media = append(media, evidence.Media{ID: line(m.ID), MIME: caption(m.MIME), Size: m.Size})
-	}
+// record makes an item's open record. text is the masked message's file, of size
+// 0 where the bundle holds none.
+func (b *builder) record(e *evidence.Evidence, sealed sealedInfo, text written) record {
+	p := b.in.Profile
 	r := record{
-		ItemID: e.ID, CaseID: b.in.Case.ID, Version: line(e.Version), AuthorizationIDs: b.authorisations(e.Source),
-		Collector:       recordCollector{line(c.Operator), line(b.in.Organisation.Name), line(c.Account)},
-		CollectorHost:   plainHost(c.Host),
-		VirtualIdentity: recordIdentity{c.UserID},
-		Tool:            plainTool(c.Tool), Request: line(c.Request), Origin: e.Origin,
+		ItemID: e.ID, CaseID: b.in.Case.ID, Version: line(e.Version),
 		Source: recordSource{
 			Platform: "telegram", ID: line(e.Source.ID), PeerType: e.Source.Kind, PeerID: e.Source.PeerID, Access: e.Source.Access,
-			Username: line(e.Source.Username), Title: caption(e.Source.Title), About: caption(e.Source.About),
-			URL: line(e.URL), MessageID: e.MessageID, Context: c.Context, Media: media,
+			Username: line(e.Source.Username), Title: caption(e.Source.Title), URL: line(e.URL), MessageID: e.MessageID,
 		},
-		PostedAtUTC: utc(e.PostedAt), EditedAtUTC: utc(e.EditedAt),
-		CapturedAtUTC: utc(e.CapturedAt), CapturedAtIST: ist(e.CapturedAt), TimeSource: clockOf(c.Clock),
-		Raw: recordRaw{
-			Path: sealedPath(e.ID), SHA256: e.Commitment, Size: sealed.plainSize, SealedSHA256: e.SealedSHA, SealedSize: e.SealedSize,
-			Encoding: "tar of the original bytes, sealed with age", NonceInside: true, RecipientType: sealed.kinds(),
-		},
-		StateChecks: []recordState{}, Findings: []evidence.Kept{}, RedactionProfile: "masked",
-	}
-	if seq, ok := b.collected[e.ID]; ok {
-		r.CustodySeq = &seq
-	}
-	for _, s := range b.sightings[messageKey{e.Source.ID, e.MessageID}] {
-		r.StateChecks = append(r.StateChecks, recordState{utc(s.At), line(s.State)})
-	}
-	for _, f := range e.Findings {
-		r.Findings = append(r.Findings, plainFinding(f))
+		PostedAtUTC: utc(e.PostedAt), EditedAtUTC: utc(e.EditedAt), CapturedAtUTC: utc(e.CapturedAt), CapturedAtIST: ist(e.CapturedAt),
+		Findings: []evidence.Kept{}, RedactionProfile: "masked, for a " + string(p),
 	}
 	if e.Source.Kind == evidence.File {
 		r.Source.Platform = "file"
+	} else {
+		r.ServerDate = utc(e.PostedAt)
 	}
-	return r, message{
-		ItemID: e.ID, URL: line(e.URL), PostedAtUTC: utc(e.PostedAt), EditedAtUTC: utc(e.EditedAt),
-		Redaction: "masked", Text: text(e.Masked),
+	for _, f := range e.Findings {
+		r.Findings = append(r.Findings, p.finding(f))
 	}
+	if text.size > 0 {
+		r.Transforms = []recordTransform{{
+			Input: "the text under the seal", Output: text.name, SHA256: text.sha256(), Tool: toolName(e.Collection.Tool),
+			Params: "identifiers and personal fields masked, control characters removed",
+		}}
+	}
+	b.collection(&r, e)
+	if p.has(commitments) {
+		r.Raw = &recordRaw{
+			Path: sealedPath(e.ID), SHA256: e.Commitment, Size: sealed.plainSize, SealedSHA256: e.SealedSHA, SealedSize: e.SealedSize,
+			Encoding: "tar of the original bytes (TL, JSON), sealed with age", NonceInside: true, RecipientType: sealed.kinds(),
+		}
+		if !p.has(sealedOriginals) {
+			r.Raw.Path = ""
+		}
+	}
+	return r
+}
+
+// collection adds who collected the item, with what, when and around what.
+func (b *builder) collection(r *record, e *evidence.Evidence) {
+	p, c := b.in.Profile, e.Collection
+	if p.has(method) {
+		who, tool, clock := collector(c.Operator), plainTool(c.Tool), clockOf(c.Clock)
+		who.Org = line(b.in.Organisation.Name)
+		r.Collector, r.Tool, r.TimeSource, r.Origin = &who, &tool, &clock, e.Origin
+		r.Method, r.Request = request(e)
+		if clock.OffsetMS != nil {
+			r.CapturedServer = utc(e.CapturedAt.Add(-time.Duration(*clock.OffsetMS) * time.Millisecond))
+		}
+	}
+	if p.has(authorisations) {
+		r.AuthorizationIDs = b.authorisations(e.Source)
+	}
+	if seq, ok := b.collected[e.ID]; ok && p.has(custodyLog) {
+		r.CustodySeq = &seq
+	}
+	if p.has(collectorSelf) {
+		host := plainHost(c.Host)
+		r.CollectorHost, r.Collector.AccountLabel = &host, line(c.Account)
+		if e.Source.Kind != evidence.File {
+			r.Egress = "direct connection, address not recorded"
+			r.VirtualIdentity = &recordIdentity{c.UserID, line(b.in.Organisation.Name)}
+		}
+	}
+	if p.has(surroundings) {
+		c.Context.PostAuthor = caption(c.Context.PostAuthor)
+		r.Source.Context, r.Source.About = &c.Context, caption(e.Source.About)
+		for _, m := range c.Media {
+			r.Source.Media = append(r.Source.Media, evidence.Media{ID: line(m.ID), MIME: caption(m.MIME), Size: m.Size})
+		}
+	}
+	if p.has(stateChecks) {
+		for _, s := range b.sightings[messageKey{e.Source.ID, e.MessageID}] {
+			r.StateChecks = append(r.StateChecks, recordState{utc(s.At), line(s.State)})
+		}
+	}
+}
+
+// request splits what was asked, "messages.getHistory limit=100", into method
+// and parameters.
+func request(e *evidence.Evidence) (method string, params map[string]any) {
+	name, rest, _ := strings.Cut(line(e.Collection.Request), " ")
+	way := "mtproto:"
+	if e.Source.Kind == evidence.File {
+		way = "file:"
+	}
+	for i, word := range strings.Fields(rest) {
+		if params == nil {
+			params = map[string]any{}
+		}
+		key, value, ok := strings.Cut(word, "=")
+		if !ok {
+			key, value = "argument_"+strconv.Itoa(i+1), word
+		}
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+			params[key] = n
+		} else {
+			params[key] = value
+		}
+	}
+	return way + name, params
+}
+
+// finding reduces a finding to what the profile holds.
+func (p Profile) finding(f evidence.Kept) evidence.Kept {
+	f = plainFinding(f)
+	if !p.has(identifiers) {
+		return evidence.Kept{
+			ID: f.ID, EvidenceID: f.EvidenceID, Rule: f.Rule, RuleVersion: f.RuleVersion, RuleHash: f.RuleHash, Title: f.Title,
+			Severity: f.Severity, Confidence: f.Confidence, Words: []string{}, Reasons: []string{}, Records: []evidence.KeptRecord{},
+		}
+	}
+	return p.withTokens(f)
 }
 
 // plainFinding makes a finding's foreign strings printable.

@@ -11,33 +11,34 @@ import (
 // summary is data/report/summary.json. Everything in it is masked.
 type summary struct {
 	Bundle        string          `json:"bundle"`
+	Profile       Profile         `json:"profile"`
 	TLP           string          `json:"tlp"`
 	CaseID        string          `json:"case_id"`
 	Title         string          `json:"title"`
 	OpenedAtUTC   string          `json:"opened_at_utc"`
-	OpenedBy      string          `json:"opened_by"`
+	OpenedBy      string          `json:"opened_by,omitempty"`
 	Status        string          `json:"status"`
 	Organisation  string          `json:"organisation"`
 	GeneratedUTC  string          `json:"generated_at_utc"`
 	GeneratedIST  string          `json:"generated_at_ist"`
-	GeneratedBy   string          `json:"generated_by"`
+	GeneratedBy   string          `json:"generated_by,omitempty"`
 	Items         int             `json:"items"`
 	FirstPosted   string          `json:"first_posted_utc"`
 	LastPosted    string          `json:"last_posted_utc"`
 	FirstCaptured string          `json:"first_captured_utc"`
 	LastCaptured  string          `json:"last_captured_utc"`
 	Records       int             `json:"records"`
-	Identifiers   []kindTotal     `json:"identifiers"`
-	Distinct      []distinctTotal `json:"distinct"`
-	DistinctNote  string          `json:"distinct_note"`
+	Identifiers   []kindTotal     `json:"identifiers,omitempty"`
+	Distinct      []distinctTotal `json:"distinct,omitempty"`
+	DistinctNote  string          `json:"distinct_note,omitempty"`
 	Signatures    []ruleTotal     `json:"signatures"`
 	Sources       []sourceTotal   `json:"sources"`
 	Days          []dayTotal      `json:"items_by_day_posted"`
-	Gaps          int             `json:"coverage_gaps"`
-	Authorised    int             `json:"authorizations"`
+	Gaps          *int            `json:"coverage_gaps,omitempty"`
+	Authorised    *int            `json:"authorizations,omitempty"`
 	Notices       []noticeTotal   `json:"notices"`
 	CustodyHead   string          `json:"custody_head"`
-	CustodyLines  int64           `json:"custody_lines"`
+	CustodyLines  int64           `json:"custody_lines,omitempty"`
 	PrevBundle    string          `json:"prev_bundle"`
 	Fingerprint   string          `json:"signer_fingerprint"`
 	TimeStamp     string          `json:"time_stamp"`
@@ -55,16 +56,34 @@ const distinctNote = "distinct values of each kind, counted by keyed tokens; mas
 
 func (b *builder) summarise() summary {
 	c, t := b.in.Case, b.totals
+	p, authorised := b.in.Profile, len(b.in.Authorisations)
 	s := summary{
-		Bundle: b.name, TLP: b.in.TLP, CaseID: c.ID, Title: caption(c.Title), OpenedAtUTC: utc(c.OpenedAt), OpenedBy: line(c.OpenedBy), Status: line(string(c.Status)),
-		Organisation: line(b.in.Organisation.Name), GeneratedUTC: utc(b.in.At), GeneratedIST: ist(b.in.At), GeneratedBy: line(b.in.Operator),
-		Items: len(b.rows), FirstPosted: utc(t.first), LastPosted: utc(t.last), FirstCaptured: utc(t.captured[0]), LastCaptured: utc(t.captured[1]),
-		Records: t.records, Identifiers: t.sortedKinds(), Distinct: t.distinct(), DistinctNote: distinctNote,
-		Signatures: t.sortedRules(), Sources: t.sortedSources(), Days: t.sortedDays(), Gaps: t.gaps, Authorised: len(b.in.Authorisations),
-		Notices: []noticeTotal{}, CustodyHead: b.head, CustodyLines: b.entries, PrevBundle: b.in.Prev, Fingerprint: b.in.Signer.Fingerprint(),
+		Bundle: b.name, Profile: p, TLP: b.in.TLP, CaseID: c.ID, Title: caption(c.Title), OpenedAtUTC: utc(c.OpenedAt), Status: line(string(c.Status)),
+		Organisation: line(b.in.Organisation.Name), GeneratedUTC: utc(b.in.At), GeneratedIST: ist(b.in.At),
+		Items: b.items, FirstPosted: utc(t.first), LastPosted: utc(t.last), FirstCaptured: utc(t.captured[0]), LastCaptured: utc(t.captured[1]),
+		Records: t.records, Signatures: t.sortedRules(), Sources: t.sortedSources(), Days: t.sortedDays(),
+		Notices: []noticeTotal{}, CustodyHead: b.head, PrevBundle: b.in.Prev, Fingerprint: b.in.Signer.Fingerprint(),
 		TimeStamp: notStamped, Allowed: []Allowed{},
 	}
+	if p.has(method) {
+		s.OpenedBy, s.GeneratedBy = line(c.OpenedBy), line(b.in.Operator)
+	}
+	if p.has(counts) {
+		s.Identifiers, s.Distinct, s.DistinctNote = t.sortedKinds(), t.distinct(), distinctNote
+	}
+	if p.has(coverageMap) {
+		s.Gaps = &t.gaps
+	}
+	if p.has(authorisations) {
+		s.Authorised = &authorised
+	}
+	if p.has(custodyLog) {
+		s.CustodyLines = b.entries
+	}
 	for _, n := range b.in.Notices {
+		if !p.has(allNotices) && !toPlatform(n.Kind) {
+			continue
+		}
 		s.Notices = append(s.Notices, noticeTotal{line(n.ID), line(n.Kind), caption(n.Subject), ist(n.DraftedAt)})
 	}
 	s.Allowed = append(s.Allowed, b.in.Allow...)

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -51,8 +52,8 @@ func render(name string, facts any) (string, error) {
 
 // oxum counts the payload: bytes and files.
 func (b *builder) oxum() (count int, size int64) {
-	for name, f := range b.tree.files {
-		if payload(name) {
+	for _, f := range b.tree.files {
+		if payload(f.name) {
 			count++
 			size += f.size
 		}
@@ -105,10 +106,11 @@ func (b *builder) tagFacts() map[string]any {
 	return map[string]any{
 		"Bundle": b.name, "Case": b.in.Case.ID, "Title": caption(b.in.Case.Title), "TLP": b.in.TLP,
 		"Organisation": line(org.Name), "Contact": line(org.Contact), "Email": line(org.Email),
-		"MadeIST": ist(b.in.At), "MadeUTC": utc(b.in.At), "Items": len(b.rows), "Head": b.head,
+		"MadeIST": ist(b.in.At), "MadeUTC": utc(b.in.At), "Items": b.items, "Head": b.head,
 		"Identity": Identity(org.Domain), "Namespace": Namespace(org.Domain), "Fingerprint": b.in.Signer.Fingerprint(),
 		"NotStamped": notStamped, "Tool": toolName(b.in.Tool), "Commit": line(b.in.Tool.Commit),
-		"Watermark": watermark,
+		"Watermark": watermark, "Profile": b.in.Profile, "Has": b.in.Profile.parts(),
+		"HasSBOM": b.tree.find(sbomPath).size > 0, "HasMachine": slices.ContainsFunc(b.tree.files, func(w written) bool { return strings.HasPrefix(w.name, "data/machine/") }),
 	}
 }
 
@@ -133,6 +135,7 @@ func (b *builder) info(note []byte) []byte {
 		{"Bag-Software-Agent", b.in.Tool.Name + " " + b.in.Tool.Version},
 		{"Evidence-TLP", b.in.TLP},
 		{"Evidence-Redaction", "masked"},
+		{"Evidence-Profile", string(b.in.Profile)},
 		{"Evidence-Ledger-Head", b.head},
 		{"Evidence-Log-Key", b.in.Log.Key},
 		{"Evidence-Prev-Bundle", prev},

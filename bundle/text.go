@@ -1,13 +1,8 @@
 package bundle
 
 import (
-	"encoding/base64"
-	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"mime/quotedprintable"
 	"strings"
 	"time"
 
@@ -57,21 +52,6 @@ func cell(s string) string {
 	return s
 }
 
-// writeCSV writes rows as RFC 4180 but with LF, every cell made harmless.
-func writeCSV(w io.Writer, head []string, rows func(row func(cells ...string))) error {
-	c := csv.NewWriter(w)
-	failed := c.Write(head)
-	rows(func(cells ...string) {
-		safe := make([]string, len(cells))
-		for i, s := range cells {
-			safe[i] = cell(s)
-		}
-		failed = errors.Join(failed, c.Write(safe))
-	})
-	c.Flush()
-	return errors.Join(failed, c.Error())
-}
-
 // encodeJSON writes v for people and programs: two spaces, HTML escaped, sorted
 // where Go sorts, one newline at the end.
 func encodeJSON(v any) ([]byte, error) {
@@ -80,15 +60,4 @@ func encodeJSON(v any) ([]byte, error) {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
 	return append(data, '\n'), nil
-}
-
-// transferDecoder undoes a mail part's transfer encoding.
-func transferDecoder(encoding string, body io.Reader) io.Reader {
-	switch strings.ToLower(strings.TrimSpace(encoding)) {
-	case "base64":
-		return base64.NewDecoder(base64.StdEncoding, body)
-	case "quoted-printable":
-		return quotedprintable.NewReader(body)
-	}
-	return body
 }

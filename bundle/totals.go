@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"maps"
 	"slices"
 	"time"
@@ -14,10 +15,11 @@ type totals struct {
 	items    int
 	rules    map[string]*ruleTotal
 	kinds    map[kindForm]*kindTotal
-	tokens   map[evidence.Kind]map[string]bool
+	tokens   map[evidence.Kind]map[[sha256.Size]byte]struct{} // digests: short, and all of a length
 	sources  map[string]*sourceTotal
 	days     map[string]int
-	setups   map[setup]int // to the number of items
+	setups   []setupItems // in order of the first item each collected
+	setupAt  map[setup]int
 	records  int
 	gaps     int
 	first    time.Time
@@ -78,8 +80,8 @@ type setup struct {
 
 func newTotals() totals {
 	return totals{
-		rules: map[string]*ruleTotal{}, kinds: map[kindForm]*kindTotal{}, tokens: map[evidence.Kind]map[string]bool{},
-		sources: map[string]*sourceTotal{}, days: map[string]int{}, setups: map[setup]int{},
+		rules: map[string]*ruleTotal{}, kinds: map[kindForm]*kindTotal{}, tokens: map[evidence.Kind]map[[sha256.Size]byte]struct{}{},
+		sources: map[string]*sourceTotal{}, days: map[string]int{}, setupAt: map[setup]int{},
 	}
 }
 
@@ -149,31 +151,35 @@ func (t *totals) distinctIn(r evidence.KeptRecord) {
 			continue
 		}
 		if t.tokens[i.Kind] == nil {
-			t.tokens[i.Kind] = map[string]bool{}
+			t.tokens[i.Kind] = map[[sha256.Size]byte]struct{}{}
 		}
-		t.tokens[i.Kind][i.Token] = true
+		t.tokens[i.Kind][sha256.Sum256([]byte(i.Token))] = struct{}{}
 	}
 }
 
-// collectedWith notes the set-up that collected e. The moment and result of
-// each clock comparison are in the item's own record.
-func (t *totals) collectedWith(e *evidence.Evidence) {
+// setupItems is a set-up and the number of items it collected.
+type setupItems struct {
+	setup
+	items int
+}
+
+// collectedWith notes the set-up that collected e and returns its number, from
+// 1. The moment and result of each clock comparison are in the item's own
+// record.
+func (t *totals) collectedWith(e *evidence.Evidence) int {
 	c := e.Collection
 	s := setup{Host: plainHost(c.Host), Tool: plainTool(c.Tool), Clock: orUnknown(c.Clock.Source), Account: line(c.Account), UserID: c.UserID}
 	if e.Source.Kind == evidence.File {
 		s.Kind = evidence.File
 	}
-	t.setups[s]++
+	at, known := t.setupAt[s]
+	if !known {
+		at = len(t.setups)
+		t.setupAt[s], t.setups = at, append(t.setups, setupItems{setup: s})
+	}
+	t.setups[at].items++
+	return at + 1
 }
-
-func compareSetups(x, y setup) int {
-	return cmp.Or(cmp.Compare(x.Host.Hostname, y.Host.Hostname), cmp.Compare(x.Account, y.Account), cmp.Compare(x.UserID, y.UserID),
-		cmp.Compare(x.Tool.Version, y.Tool.Version), cmp.Compare(x.Tool.Commit, y.Tool.Commit), cmp.Compare(x.Tool.Library, y.Tool.Library),
-		cmp.Compare(x.Tool.Layer, y.Tool.Layer), cmp.Compare(x.Tool.GoVersion, y.Tool.GoVersion), cmp.Compare(x.Clock, y.Clock),
-		cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Host.OS, y.Host.OS), cmp.Compare(x.Host.Arch, y.Host.Arch), cmp.Compare(x.Tool.Name, y.Tool.Name))
-}
-
-func (t *totals) sortedSetups() []setup { return slices.SortedFunc(maps.Keys(t.setups), compareSetups) }
 
 func (t *totals) sortedRules() []ruleTotal {
 	all := []ruleTotal{}

@@ -1,8 +1,8 @@
 package bundle
 
 import (
-	"archive/tar"
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,28 +15,36 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // A tree is a bundle being written under a temporary name. Close removes it
-// unless commit gave it its final one.
+// unless commit gave it its final one. Files may be written at the same time.
 type tree struct {
 	dir       string // of the bundles
 	name      string // final
 	temp      string // path while being written
 	at        time.Time
-	files     map[string]written
-	dirs      map[string]bool
+	lock      *os.File // says that temp is in use
 	committed bool
+
+	mu    sync.Mutex
+	files []written
+	dirs  map[string]bool
 }
 
 // written is what a manifest says of a file.
 type written struct {
-	sha256 string
-	size   int64
+	name string
+	sum  [sha256.Size]byte
+	size int64
 }
 
-// newTree makes the temporary folder beside the final one.
+func (w written) sha256() string { return hex.EncodeToString(w.sum[:]) }
+
+// newTree makes the temporary folder beside the final one, and removes those
+// that killed exports left.
 func newTree(dir, name string, at time.Time) (*tree, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder for bundles: %w", err)
@@ -44,21 +52,54 @@ func newTree(dir, name string, at time.Time) (*tree, error) {
 	if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 		return nil, fmt.Errorf("%w: %s", ErrExists, filepath.Join(dir, name))
 	}
-	temp, err := os.MkdirTemp(dir, "."+name+".partial-")
+	if err := sweep(dir); err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp(dir, "."+name+partial)
 	if err != nil {
 		return nil, fmt.Errorf("making a temporary folder for the bundle: %w", err)
 	}
-	return &tree{dir: dir, name: name, temp: temp, at: at, files: map[string]written{}, dirs: map[string]bool{".": true}}, nil
+	t := &tree{dir: dir, name: name, temp: temp, at: at, dirs: map[string]bool{".": true}}
+	if t.lock, err = hold(temp); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(temp))
+	}
+	return t, nil
+}
+
+// partial marks what an export has not finished.
+const partial = ".partial-"
+
+// sweep removes what killed exports left in a folder: unfinished bundles and
+// archives that no living process holds.
+func sweep(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("looking for unfinished bundles: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".EB-") || !strings.Contains(e.Name(), partial) {
+			continue
+		}
+		at := filepath.Join(dir, e.Name())
+		lock, err := hold(at)
+		if err != nil {
+			continue // another export is at work on it, or it is gone
+		}
+		if err := errors.Join(os.RemoveAll(at), lock.Close()); err != nil {
+			return fmt.Errorf("removing an unfinished bundle: %w", err)
+		}
+	}
+	return nil
 }
 
 // close removes what was not committed.
 func (t *tree) close(err *error) {
-	if t.committed {
-		return
+	if !t.committed {
+		if removing := os.RemoveAll(t.temp); removing != nil {
+			*err = errors.Join(*err, fmt.Errorf("removing the unfinished bundle: %w", removing))
+		}
 	}
-	if removing := os.RemoveAll(t.temp); removing != nil {
-		*err = errors.Join(*err, fmt.Errorf("removing the unfinished bundle: %w", removing))
-	}
+	*err = errors.Join(*err, t.lock.Close())
 }
 
 func (t *tree) path(name string) string { return filepath.Join(t.temp, filepath.FromSlash(name)) }
@@ -85,6 +126,65 @@ func checkPath(name string) error {
 	return nil
 }
 
+// open makes a new file and the folders on the way to it.
+func (t *tree) open(name string) (*os.File, error) {
+	if err := checkPath(name); err != nil {
+		return nil, fmt.Errorf("%q cannot be in a bundle: %w", name, err)
+	}
+	t.mu.Lock()
+	dir := path.Dir(name)
+	known := t.dirs[dir]
+	for d := dir; !t.dirs[d]; d = path.Dir(d) {
+		t.dirs[d] = true
+	}
+	if !known {
+		if err := os.MkdirAll(filepath.Dir(t.path(name)), 0o700); err != nil {
+			t.mu.Unlock()
+			return nil, fmt.Errorf("writing the bundle: %w", err)
+		}
+	}
+	t.mu.Unlock()
+	f, err := os.OpenFile(t.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("%s would be in the bundle twice", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing the bundle: %w", err)
+	}
+	return f, nil
+}
+
+// add notes a finished file and sets its time.
+func (t *tree) add(w written) error {
+	if err := os.Chtimes(t.path(w.name), t.at, t.at); err != nil {
+		return fmt.Errorf("writing the bundle: %w", err)
+	}
+	t.mu.Lock()
+	t.files = append(t.files, w)
+	t.mu.Unlock()
+	return nil
+}
+
+// drop takes the files of a folder out again.
+func (t *tree) drop(dir string) error {
+	t.files = slices.DeleteFunc(t.files, func(w written) bool { return strings.HasPrefix(w.name, dir) })
+	delete(t.dirs, strings.TrimSuffix(dir, "/"))
+	if err := os.RemoveAll(t.path(dir)); err != nil {
+		return fmt.Errorf("writing the bundle: %w", err)
+	}
+	return nil
+}
+
+// find returns what is known of a finished file.
+func (t *tree) find(name string) written {
+	for i := len(t.files) - 1; i >= 0; i-- {
+		if t.files[i].name == name {
+			return t.files[i]
+		}
+	}
+	return written{}
+}
+
 // A file is one being written into the tree; its digest is taken on the way.
 type file struct {
 	t    *tree
@@ -96,23 +196,11 @@ type file struct {
 }
 
 func (t *tree) create(name string) (*file, error) {
-	if err := checkPath(name); err != nil {
-		return nil, fmt.Errorf("%q cannot be in a bundle: %w", name, err)
-	}
-	if _, ok := t.files[name]; ok {
-		return nil, fmt.Errorf("%s would be in the bundle twice", name)
-	}
-	for dir := path.Dir(name); !t.dirs[dir]; dir = path.Dir(dir) {
-		t.dirs[dir] = true
-	}
-	if err := os.MkdirAll(filepath.Dir(t.path(name)), 0o700); err != nil {
-		return nil, fmt.Errorf("writing the bundle: %w", err)
-	}
-	f, err := os.OpenFile(t.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := t.open(name)
 	if err != nil {
-		return nil, fmt.Errorf("writing the bundle: %w", err)
+		return nil, err
 	}
-	return &file{t: t, name: name, f: f, buf: bufio.NewWriter(f), sum: sha256.New()}, nil
+	return &file{t: t, name: name, f: f, buf: bufio.NewWriterSize(f, 64<<10), sum: sha256.New()}, nil
 }
 
 // Write adds to the file and its digest.
@@ -124,20 +212,31 @@ func (f *file) Write(p []byte) (int, error) {
 }
 
 func (f *file) close() error {
-	err := errors.Join(f.buf.Flush(), f.f.Close())
-	if err != nil {
+	if err := errors.Join(f.buf.Flush(), f.f.Close()); err != nil {
 		return fmt.Errorf("writing %s: %w", f.name, err)
 	}
-	f.t.files[f.name] = written{hex.EncodeToString(f.sum.Sum(nil)), f.size}
-	return nil
+	w := written{name: f.name, size: f.size}
+	f.sum.Sum(w.sum[:0])
+	return f.t.add(w)
 }
 
 // write makes a whole file.
 func (t *tree) write(name string, data []byte) error {
-	return t.stream(name, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	_, err := t.put(written{name, sha256.Sum256(data), int64(len(data))}, data)
+	return err
+}
+
+// put makes a whole file whose digest is known.
+func (t *tree) put(w written, data []byte) (written, error) {
+	f, err := t.open(w.name)
+	if err != nil {
+		return w, err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return w, fmt.Errorf("writing %s: %w", w.name, err)
+	}
+	return w, t.add(w)
 }
 
 // stream makes a file of what fill writes.
@@ -161,16 +260,10 @@ func (t *tree) json(name string, v any) error {
 	return t.write(name, data)
 }
 
-// names lists the files below prefix, sorted.
-func (t *tree) names(under func(name string) bool) []string {
-	var names []string
-	for name := range t.files {
-		if under(name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+// sort brings the files into the order of their names. Nothing is written
+// meanwhile.
+func (t *tree) sort() {
+	slices.SortFunc(t.files, func(x, y written) int { return cmp.Compare(x.name, y.name) })
 }
 
 // payload reports whether a file belongs to the bag's payload.
@@ -178,10 +271,16 @@ func payload(name string) bool { return strings.HasPrefix(name, "data/") }
 
 // manifest writes the digests of files as sha256sum -c reads them.
 func (t *tree) manifest(name string, under func(string) bool) error {
-	names := t.names(under)
+	t.sort()
+	files := t.files
 	return t.stream(name, func(w io.Writer) error {
-		for _, n := range names {
-			if _, err := fmt.Fprintf(w, "%s  %s\n", t.files[n].sha256, n); err != nil {
+		var line []byte
+		for _, f := range files {
+			if !under(f.name) {
+				continue
+			}
+			line = append(append(append(hex.AppendEncode(line[:0], f.sum[:]), "  "...), f.name...), '\n')
+			if _, err := w.Write(line); err != nil {
 				return err
 			}
 		}
@@ -191,14 +290,6 @@ func (t *tree) manifest(name string, under func(string) bool) error {
 
 // commit makes everything durable and gives the bundle its name.
 func (t *tree) commit(ctx context.Context) error {
-	for _, name := range t.names(func(string) bool { return true }) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := t.settle(t.path(name)); err != nil {
-			return err
-		}
-	}
 	dirs := make([]string, 0, len(t.dirs))
 	for dir := range t.dirs {
 		dirs = append(dirs, dir)
@@ -206,9 +297,15 @@ func (t *tree) commit(ctx context.Context) error {
 	slices.Sort(dirs)
 	slices.Reverse(dirs) // the deepest first
 	for _, dir := range dirs {
-		if err := t.settle(t.path(dir)); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if err := os.Chtimes(t.path(dir), t.at, t.at); err != nil {
+			return fmt.Errorf("writing the bundle: %w", err)
+		}
+	}
+	if err := syncTree(ctx, t.temp); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -220,14 +317,7 @@ func (t *tree) commit(ctx context.Context) error {
 	return syncPath(t.dir)
 }
 
-// settle sets the fixed time of a file or folder and syncs it.
-func (t *tree) settle(at string) error {
-	if err := os.Chtimes(at, t.at, t.at); err != nil {
-		return fmt.Errorf("writing the bundle: %w", err)
-	}
-	return syncPath(at)
-}
-
+// syncPath makes one file or folder durable.
 func syncPath(at string) error {
 	f, err := os.Open(at)
 	if err != nil {
@@ -235,51 +325,6 @@ func syncPath(at string) error {
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("writing the bundle to disk: %w", err)
-	}
-	return nil
-}
-
-// archive writes the committed-to-be tree as a tar that is the same for the
-// same files: sorted, fixed times, no owner. It returns the tar's SHA-256.
-func (t *tree) archive(ctx context.Context, to io.Writer) (string, error) {
-	sum := sha256.New()
-	w := tar.NewWriter(io.MultiWriter(to, sum))
-	entries := t.names(func(string) bool { return true })
-	for dir := range t.dirs {
-		entries = append(entries, dir+"/")
-	}
-	slices.Sort(entries) // "./" sorts before everything in it
-	for _, name := range entries {
-		if err := ctx.Err(); err != nil {
-			return "", err
-		}
-		if err := t.archiveOne(w, name); err != nil {
-			return "", err
-		}
-	}
-	if err := w.Close(); err != nil {
-		return "", fmt.Errorf("writing the archive: %w", err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-func (t *tree) archiveOne(w *tar.Writer, name string) (err error) {
-	h := &tar.Header{Name: path.Join(t.name, name), Mode: 0o600, ModTime: t.at, Format: tar.FormatUSTAR, Typeflag: tar.TypeReg}
-	if strings.HasSuffix(name, "/") {
-		h.Typeflag, h.Mode, h.Name = tar.TypeDir, 0o700, h.Name+"/"
-		return w.WriteHeader(h)
-	}
-	h.Size = t.files[name].size
-	if err := w.WriteHeader(h); err != nil {
-		return fmt.Errorf("writing the archive: %w", err)
-	}
-	f, err := os.Open(t.path(name))
-	if err != nil {
-		return fmt.Errorf("writing the archive: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := io.Copy(w, f); err != nil {
-		return fmt.Errorf("writing the archive: %w", err)
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ const (
 type Report struct {
 	Bundle            string  `json:"bundle"` // as bag-info.txt names it
 	Dir               string  `json:"dir"`
+	Profile           Profile `json:"profile,omitempty"`
 	OK                bool    `json:"ok"`
 	TagManifestSHA256 string  `json:"tagmanifest_sha256,omitempty"`
 	CustodyHead       string  `json:"custody_head,omitempty"`

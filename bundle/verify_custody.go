@@ -12,6 +12,11 @@ import (
 // custody walks the chain line by line. After a break it goes on from the line
 // as it stands, so that every further break is named too.
 func (v *verifier) custody() error {
+	if !v.profile().has(custodyLog) {
+		v.report.CustodyHead = v.info["Evidence-Ledger-Head"]
+		v.absent("data/custody/")
+		return nil
+	}
 	prev, seq, last := evidence.Genesis, int64(0), int64(-1)
 	err := v.lines(custodyPath, maxCustodyLine, func(n int, line []byte) {
 		whole := append(bytes.Clone(line), '\n')
@@ -86,6 +91,10 @@ const maxInclusion = 256 << 20 // bytes of the proof
 // inclusion proves the chain's lines to be in the workspace's log as its
 // checkpoint signed it.
 func (v *verifier) inclusion() error {
+	if !v.profile().has(custodyLog) {
+		v.absent("data/custody/")
+		return nil
+	}
 	key := v.info["Evidence-Log-Key"]
 	signed, ok := v.small(checkpointPath, maxAttest)
 	if !ok {

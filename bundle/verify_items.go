@@ -53,6 +53,10 @@ func (v *verifier) table(name, head string, each func(n int, row []string)) erro
 // sealedFiles matches data/sealed/ with commitments.csv, both ways, and reads
 // each age file's header and length.
 func (v *verifier) sealedFiles() error {
+	if !v.profile().has(commitments) {
+		v.absent("data/sealed/")
+		return v.listed()
+	}
 	err := v.table(commitmentsPath, commitmentsHead, func(n int, row []string) {
 		item, commitment := row[0], row[1]
 		if !plainName.MatchString(item) || !hexSHA256.MatchString(commitment) {
@@ -64,7 +68,9 @@ func (v *verifier) sealedFiles() error {
 			return
 		}
 		v.sealed[strings.Clone(item)] = strings.Clone(commitment)
-		v.sealedFile(n, item, row[2], row[3])
+		if v.profile().has(sealedOriginals) {
+			v.sealedFile(n, item, row[2], row[3])
+		}
 	})
 	if err != nil {
 		return err
@@ -74,14 +80,46 @@ func (v *verifier) sealedFiles() error {
 		if !ok || name == commitmentsPath {
 			continue
 		}
+		if !v.profile().has(sealedOriginals) {
+			v.problem(name, 0, "is no part of a bundle for a %s", v.profile())
+			continue
+		}
 		item, isAge := strings.CutSuffix(strings.TrimPrefix(rest, "raw-"), ".tar.age")
 		if _, listed := v.sealed[item]; !isAge || !listed || name != sealedPath(item) {
 			v.problem(name, 0, "has no commitment in %s", commitmentsPath)
 		}
 	}
 	v.report.Items = len(v.sealed)
+	if !v.profile().has(sealedOriginals) {
+		v.detail("%d commitments; the originals are no part of a bundle for a %s", len(v.sealed), v.profile())
+		return nil
+	}
 	v.detail("%d sealed originals; a key holder's check of their content is a separate act", len(v.sealed))
 	return nil
+}
+
+// absent says that a part belongs to other profiles, and that it is not here.
+func (v *verifier) absent(dir string) {
+	for _, name := range sortedKeys(v.files) {
+		if strings.HasPrefix(name, dir) {
+			v.problem(name, 0, "is no part of a bundle for a %s", v.profile())
+		}
+	}
+	v.check.Status = Skip
+	v.detail("no part of a bundle for a %s", v.profile())
+}
+
+// listed takes the items from their table, where there are no commitments.
+func (v *verifier) listed() error {
+	err := v.table(itemsPath, itemsHead, func(n int, row []string) {
+		if !plainName.MatchString(row[7]) {
+			v.problem(itemsPath, n, "names no item")
+			return
+		}
+		v.sealed[strings.Clone(row[7])] = ""
+	})
+	v.report.Items = len(v.sealed)
+	return err
 }
 
 func (v *verifier) sealedFile(n int, item, size, kinds string) {
@@ -111,7 +149,7 @@ func (v *verifier) records() error {
 			return err
 		}
 		v.record(item)
-		if _, ok := v.files[messagePath(item)]; !ok {
+		if _, ok := v.files[messagePath(item)]; !ok && v.profile().has(allTexts) {
 			v.problem(messagePath(item), 0, "is missing")
 		}
 	}
@@ -143,8 +181,18 @@ func (v *verifier) record(item string) {
 		v.problem(name, 0, "is not JSON of a record")
 		return
 	}
-	if r.ItemID != item || r.Raw.Path != sealedPath(item) {
+	path := sealedPath(item)
+	if !v.profile().has(sealedOriginals) {
+		path = ""
+	}
+	if r.ItemID != item || r.Raw.Path != path {
 		v.problem(name, 0, "is the record of another item")
+	}
+	if !v.profile().has(sealedOriginals) {
+		if r.Raw.SHA256 != v.sealed[item] {
+			v.problem(name, 0, "has another commitment than %s", commitmentsPath)
+		}
+		return
 	}
 	if r.Raw.SHA256 != v.sealed[item] {
 		v.problem(name, 0, "has another commitment than %s", commitmentsPath)
@@ -177,7 +225,17 @@ func (v *verifier) hashReport() error {
 		return err
 	}
 	for _, item := range sortedKeys(v.sealed) {
-		for _, name := range []string{recordPath(item), messagePath(item), sealedPath(item), sealedContent(item)} {
+		names := []string{recordPath(item), messagePath(item)}
+		if _, ok := v.files[messagePath(item)]; !ok && !v.profile().has(allTexts) {
+			names = names[:1]
+		}
+		if v.profile().has(sealedOriginals) {
+			names = append(names, sealedPath(item))
+		}
+		if v.profile().has(commitments) {
+			names = append(names, sealedContent(item))
+		}
+		for _, name := range names {
 			if !seen[name] {
 				v.problem(hashReportPath, 0, "does not list %s", name)
 			}

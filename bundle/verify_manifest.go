@@ -89,7 +89,7 @@ func (v *verifier) payloadFiles() error {
 // infoLabels are the lines that a verifier needs in bag-info.txt.
 func infoLabels() []string {
 	return []string{
-		"External-Identifier", "Payload-Oxum", "Evidence-Ledger-Head", "Evidence-Prev-Bundle", "Evidence-Signer",
+		"External-Identifier", "Evidence-Profile", "Payload-Oxum", "Evidence-Ledger-Head", "Evidence-Prev-Bundle", "Evidence-Signer",
 		"Evidence-Signer-Fingerprint", "Evidence-Signature-Namespace", "Evidence-Note-SHA256",
 	}
 }
@@ -148,6 +148,10 @@ func (v *verifier) bagInfo() error {
 	} else if name != "" {
 		v.problem(bagInfo, 0, "External-Identifier is not a bundle's name")
 	}
+	if _, err := ParseProfile(v.info["Evidence-Profile"]); err != nil && v.info["Evidence-Profile"] != "" {
+		v.problem(bagInfo, 0, "Evidence-Profile is not one")
+	}
+	v.report.Profile = v.profile()
 	if prev := v.info["Evidence-Prev-Bundle"]; prev != "" && prev != "none" && !hexSHA256.MatchString(prev) {
 		v.problem(bagInfo, 0, "Evidence-Prev-Bundle is neither a SHA-256 nor none")
 	}
@@ -155,3 +159,13 @@ func (v *verifier) bagInfo() error {
 }
 
 var bundleName = regexp.MustCompile(`^EB-[A-Za-z0-9_][A-Za-z0-9._-]*-[0-9]{4}-[0-9]{8}T[0-9]{6}Z$`)
+
+// profile returns whom the bundle is for. One that does not say is held to all
+// that a court's must have.
+func (v *verifier) profile() Profile {
+	p, err := ParseProfile(v.info["Evidence-Profile"])
+	if err != nil {
+		return ForCourt
+	}
+	return p
+}

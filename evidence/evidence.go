@@ -81,19 +81,22 @@ type Collection struct {
 
 // Host is the machine that collected.
 type Host struct {
-	Hostname string `json:"hostname"`
-	OS       string `json:"os"`
-	Arch     string `json:"arch"`
+	Hostname  string `json:"hostname"`
+	OS        string `json:"os"`
+	Arch      string `json:"arch"`
+	Kernel    string `json:"kernel,omitempty"`
+	MachineID string `json:"machine_id_hash,omitempty"` // keyed digest of the machine's id, the same for all of its evidence
 }
 
 // Tool is the program that collected.
 type Tool struct {
-	Name      string `json:"name"`
-	Version   string `json:"version"`
-	Commit    string `json:"git_commit"`
-	GoVersion string `json:"go_version"`
-	Library   string `json:"library"`       // module and version that spoke to Telegram
-	Layer     int    `json:"mtproto_layer"` // 0: not over MTProto
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+	Commit       string `json:"git_commit"`
+	BinarySHA256 string `json:"binary_sha256,omitempty"` // of the program's file
+	GoVersion    string `json:"go_version"`
+	Library      string `json:"library"`       // module and version that spoke to Telegram
+	Layer        int    `json:"mtproto_layer"` // 0: not over MTProto
 }
 
 // Clock says what the times rest on.

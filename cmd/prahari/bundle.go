@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"iter"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -25,7 +24,9 @@ func newBundle(e env) *cobra.Command {
 
 type exportOptions struct {
 	out     string
-	archive bool
+	profile string
+	archive string
+	tender  string
 	dryRun  bool
 }
 
@@ -34,15 +35,38 @@ func newBundleExport(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export CASE", Short: "Export a case as a signed bundle",
 		Long: `Export a case as a folder that sha256sum, ssh-keygen and 'sh verify.sh' check without
-prahari. Open files are masked; the originals stay sealed. The export is refused when an
-unmasked identifier is found in any open file. A bundle appears under its final name only
-when it is whole.`,
-		Example: examples("prahari bundle export CASE0001", "prahari bundle export CASE0001 --out /media/legal --archive"),
-		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE:    func(cmd *cobra.Command, args []string) error { return e.bundleExport(cmd.Context(), args[0], o) },
+prahari. Open files are masked; the originals stay sealed.
+
+The profile says for whom it is: a platform gets addresses and a few masked samples, a
+regulator all that is masked, a court the sealed originals and the certificate's drafts too.
+The export is refused when an unmasked identifier is found in any open file, whatever it is
+hidden in; exceptions stand under leak_gate in prahari.yaml with who approved them, and in
+the bundle's report. A bundle appears under its final name only when it is whole; what a
+killed export left is removed by the next one.`,
+		Example: examples("prahari bundle export CASE0001", "prahari bundle export CASE0001 --profile platform --archive=zip",
+			"prahari bundle export CASE0001 --tender originals --out /media/legal --archive"),
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := bundle.ParseProfile(o.profile); err != nil {
+				return usageErrorf(cmd, "--profile: %w", err)
+			}
+			if !slices.Contains([]string{"", "tar", "zip"}, o.archive) {
+				return usageErrorf(cmd, "--archive: an archive is a tar or a zip")
+			}
+			if !slices.Contains([]string{"", "redacted", "originals"}, o.tender) {
+				return usageErrorf(cmd, "--tender: a certificate is about the redacted exhibits or the originals")
+			}
+			return e.bundleExport(cmd.Context(), args[0], o)
+		},
 	}
 	cmd.Flags().StringVar(&o.out, "out", "", "the folder to put the bundle in (default: bundles in the workspace)")
-	cmd.Flags().BoolVar(&o.archive, "archive", false, "also write a .tar beside it")
+	cmd.Flags().StringVar(&o.profile, "profile", string(bundle.ForCourt), "for whom: platform, regulator or court")
+	cmd.Flags().StringVar(&o.archive, "archive", "", "also write it as one file beside the folder: tar or zip")
+	cmd.Flags().Lookup("archive").NoOptDefVal = string(bundle.Tar)
+	cmd.Flags().StringVar(&o.tender, "tender", "", "which digests the certificate's draft is about: redacted or originals (default: the signer ticks)")
+	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions([]string{"platform", "regulator", "court"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("archive", cobra.FixedCompletions([]string{"tar", "zip"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("tender", cobra.FixedCompletions([]string{"redacted", "originals"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be exported, write nothing")
 	return cmd
 }
@@ -61,16 +85,23 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	if out == "" {
 		out = w.path("bundles")
 	}
+	in.Profile, in.Archive, in.Tender = bundle.Profile(o.profile), bundle.ArchiveKind(o.archive), bundle.Tender(o.tender)
 	if o.dryRun {
-		_, err = fmt.Fprintf(e.out, "%s with %d items and %d notices would be written to %s\n",
-			bundle.Name(in.Case.ID, in.Seq, in.At), items, len(in.Notices), out)
+		plan := exportPlan{
+			Bundle: bundle.Name(in.Case.ID, in.Seq, in.At), Dir: out, Profile: in.Profile, Items: items, Notices: len(in.Notices), Exceptions: len(in.Allow), DryRun: true,
+		}
+		if e.global.json {
+			return printJSON(e.out, plan)
+		}
+		_, err = fmt.Fprintf(e.out, "%s with %d items and %d notices would be written to %s, for a %s; the leak gate would let %s pass\n",
+			plan.Bundle, items, plan.Notices, out, plan.Profile, count(plan.Exceptions, "exception"))
 		return err
 	}
 	if err := os.MkdirAll(out, 0o700); err != nil {
 		return fmt.Errorf("making the folder for bundles: %w", err)
 	}
 	bar := e.bar(int64(items), "exporting", false)
-	in.Archive, in.Progress = o.archive, func(n int) { _ = bar.Set(n) }
+	in.Progress = func(n int) { _ = bar.Set(n) }
 	result, err := bundle.Build(ctx, out, in)
 	_ = bar.Finish()
 	if err != nil {
@@ -92,24 +123,40 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	return nil
 }
 
-// bundleInput gathers a case; the number is that of its items.
+// exportPlan is what a dry run says.
+type exportPlan struct {
+	Bundle     string         `json:"bundle"`
+	Dir        string         `json:"dir"`
+	Profile    bundle.Profile `json:"profile"`
+	Items      int            `json:"items"`
+	Notices    int            `json:"notices"`
+	Exceptions int            `json:"leak_gate_exceptions"`
+	DryRun     bool           `json:"dry_run"`
+}
+
+// bundleInput gathers a case; the number is that of its items, which are read
+// when the bundle is built.
 func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Input, int, error) {
 	var in bundle.Input
 	c, err := w.db.Case(ctx, caseID)
 	if err != nil {
 		return in, 0, caseUnknown(caseID, err)
 	}
+	tool, err := hashedTool()
+	if err != nil {
+		return in, 0, err
+	}
 	signer, err := w.signer()
 	if err != nil {
 		return in, 0, err
 	}
-	items, err := w.db.CaseEvidence(ctx, c.ID)
+	items, sources, err := w.db.CountCaseItems(ctx, c.ID)
 	if err != nil {
 		return in, 0, err
 	}
 	in = bundle.Input{
-		Case: c, Signer: signer, Items: w.sealedItems(ctx, items), Operator: w.env.operator(), Tool: thisTool(), Host: thisHost(),
-		Clock: evidence.Clock{Source: "system clock, not compared"}, At: time.Now(), Gate: gate,
+		Case: c, Signer: signer, Items: w.db.CaseItems(ctx, c.ID), Operator: w.env.operator(), Tool: tool, Host: thisHost(),
+		Clock: evidence.Clock{Source: "system clock, not compared"}, At: time.Now(), Gate: newGate(),
 		Organisation: bundle.Organisation{
 			Name: w.config.Organisation.Name, Domain: w.config.Organisation.Domain,
 			Contact: w.config.Organisation.Contact, Email: w.config.Organisation.Email,
@@ -122,10 +169,10 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err := w.allow(ctx, &in); err != nil {
 		return in, 0, err
 	}
-	if err := w.addSources(ctx, &in, items); err != nil {
+	if err := w.addSources(ctx, &in, sources); err != nil {
 		return in, 0, err
 	}
-	return in, len(items), w.addCustody(ctx, &in, items)
+	return in, items, w.addCustody(ctx, &in)
 }
 
 // allow names what the leak gate may find: addresses of who reports and of who
@@ -136,6 +183,9 @@ func (w *workspace) allow(ctx context.Context, in *bundle.Input) error {
 		if text != "" && !known {
 			in.Allow = append(in.Allow, bundle.Allowed{Text: text, Reason: reason, Approver: w.env.operator()})
 		}
+	}
+	for _, a := range w.config.LeakGate.Allow {
+		in.Allow = append(in.Allow, bundle.Allowed{Text: a.Text, Reason: a.Reason, Approver: a.Approver})
 	}
 	allow(in.Organisation.Email, "the organisation's own contact")
 	book, err := w.book()
@@ -161,47 +211,29 @@ func (w *workspace) allow(ctx context.Context, in *bundle.Input) error {
 	return nil
 }
 
-// sealedItems yields the evidence with its sealed bytes, one at a time.
-func (w *workspace) sealedItems(ctx context.Context, items []evidence.Evidence) iter.Seq2[evidence.Evidence, error] {
-	return func(yield func(evidence.Evidence, error) bool) {
-		for _, e := range items {
-			var err error
-			e.Sealed, err = w.db.Sealed(ctx, e.ID)
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// addSources adds what the items' sources give: coverage, gaps, later looks,
+// addSources adds what the case's sources give: coverage, gaps, later looks,
 // authorisations.
-func (w *workspace) addSources(ctx context.Context, in *bundle.Input, items []evidence.Evidence) error {
+func (w *workspace) addSources(ctx context.Context, in *bundle.Input, sources []evidence.Source) (err error) {
 	authorisations, err := w.db.Authorisations(ctx)
 	if err != nil {
 		return err
 	}
-	for _, item := range items {
-		sightings, err := w.db.Sightings(ctx, item.Source.ID, item.MessageID)
+	if in.Sightings, err = w.db.CaseSightings(ctx, in.Case.ID); err != nil {
+		return err
+	}
+	in.Sources = sources
+	for _, s := range sources {
+		observed, err := w.db.Coverage(ctx, s.ID)
 		if err != nil {
 			return err
 		}
-		in.Sightings = append(in.Sightings, sightings...)
-		if slices.ContainsFunc(in.Sources, func(s evidence.Source) bool { return s.ID == item.Source.ID }) {
-			continue
-		}
-		in.Sources = append(in.Sources, item.Source)
-		observed, err := w.db.Coverage(ctx, item.Source.ID)
-		if err != nil {
-			return err
-		}
-		gaps, err := w.db.Gaps(ctx, item.Source.ID)
+		gaps, err := w.db.Gaps(ctx, s.ID)
 		if err != nil {
 			return err
 		}
 		in.Observed, in.Gaps = append(in.Observed, observed...), append(in.Gaps, gaps...)
 		for _, a := range authorisations {
-			if a.Source == item.Source.ID {
+			if a.Source == s.ID {
 				in.Authorisations = append(in.Authorisations, a)
 			}
 		}
@@ -211,14 +243,10 @@ func (w *workspace) addSources(ctx context.Context, in *bundle.Input, items []ev
 
 // addCustody picks the log's entries that concern the case, and finds the
 // bundles that were exported before.
-func (w *workspace) addCustody(ctx context.Context, in *bundle.Input, items []evidence.Evidence) error {
-	entries, err := w.db.Custody(ctx, 0)
-	if err != nil {
-		return err
-	}
+func (w *workspace) addCustody(ctx context.Context, in *bundle.Input) error {
 	objects := map[string]bool{in.Case.ID: true, "workspace": true}
-	for _, item := range items {
-		objects[item.ID], objects[item.Source.ID] = true, true
+	for _, s := range in.Sources {
+		objects[s.ID] = true
 	}
 	for _, n := range in.Notices {
 		objects[n.ID] = true
@@ -226,18 +254,14 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input, items []ev
 	for _, a := range in.Authorisations {
 		objects[a.ID] = true
 	}
-	in.Seq = 1
-	var concerned []evidence.Entry
-	for _, entry := range entries {
-		if entry.CaseID != in.Case.ID && !objects[entry.Object] {
-			continue
-		}
-		if entry.Action == "export" {
-			in.Seq, in.Prev = in.Seq+1, entry.SHA256
-		}
-		concerned = append(concerned, entry)
+	exports, err := w.db.CaseExports(ctx, in.Case.ID)
+	if err != nil {
+		return err
 	}
-	in.Custody = bundle.Each(concerned)
+	in.Seq = 1 + len(exports)
+	if len(exports) > 0 {
+		in.Prev = exports[len(exports)-1].SHA256
+	}
 	key, err := w.logKey(ctx)
 	if err != nil {
 		return err
@@ -250,17 +274,21 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input, items []ev
 	if err != nil {
 		return err
 	}
+	in.Custody = w.db.CaseCustody(ctx, in.Case.ID, objects, signed.Size)
 	in.Log = bundle.Log{Key: key.Public(), Checkpoint: signed.Signed, Tree: w.db.Tree(ctx)}
 	return nil
 }
 
-// gate finds what a matcher calls an identifier and what the sweep would hide.
-func gate(_ string, content []byte) []bundle.Hit {
-	var hits []bundle.Hit
-	for _, m := range leaks(string(content)) {
-		hits = append(hits, bundle.Hit{Kind: string(m.Kind), Start: m.Start, End: m.End})
+// newGate finds what a matcher calls an identifier.
+func newGate() bundle.Gate {
+	leaks := newLeaks()
+	return func(_ string, content []byte) []bundle.Hit {
+		var hits []bundle.Hit
+		for _, m := range leaks(string(content)) {
+			hits = append(hits, bundle.Hit{Kind: string(m.Kind), Start: m.Start, End: m.End})
+		}
+		return hits
 	}
-	return hits
 }
 
 type verifyOptions struct{ fingerprint, logKey string }

@@ -26,6 +26,19 @@ type config struct {
 	Telegram     telegramConfig `yaml:"telegram"`
 	Watch        watchConfig    `yaml:"watch"`
 	Timestamp    stampConfig    `yaml:"timestamp,omitempty"`
+	LeakGate     leakGateConfig `yaml:"leak_gate,omitempty"`
+}
+
+// leakGateConfig names what may stand in a bundle's open files although it looks
+// like an identifier. Every exception is listed in the bundle.
+type leakGateConfig struct {
+	Allow []leakGateException `yaml:"allow,omitempty"`
+}
+
+type leakGateException struct {
+	Text     string `yaml:"text"`
+	Reason   string `yaml:"reason"`
+	Approver string `yaml:"approver"`
 }
 
 type organisation struct {

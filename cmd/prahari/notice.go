@@ -217,14 +217,19 @@ func (e env) problems(problems []report.Problem) error {
 // leaks finds identifiers that are not masked, for the lint and the leak gate.
 // What counts only in company, such as a date beside other fields, does not
 // count here: reports are full of dates.
-func leaks(text string) []evidence.Match {
+func leaks(text string) []evidence.Match { return newLeaks()(text) }
+
+// newLeaks returns leaks for many texts, to be called concurrently.
+func newLeaks() func(text string) []evidence.Match {
 	m, err := matcher.New(matcher.Config{})
 	if err != nil {
 		panic(err) // the built-in rules are tested
 	}
-	return slices.DeleteFunc(m.Find(text, evidence.File).Matches, func(f evidence.Match) bool {
-		return f.Form == evidence.Masked || f.Label == "" && (f.Kind == evidence.DateOfBirth || f.Kind == matcher.PIN || f.Kind == matcher.Account)
-	})
+	return func(text string) []evidence.Match {
+		return slices.DeleteFunc(m.Find(text, evidence.File).Matches, func(f evidence.Match) bool {
+			return f.Form == evidence.Masked || f.Label == "" && (f.Kind == evidence.DateOfBirth || f.Kind == matcher.PIN || f.Kind == matcher.Account)
+		})
+	}
 }
 
 // noticeView is a notice as printed.

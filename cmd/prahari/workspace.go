@@ -1,15 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"prahari/bundle"
 	"prahari/evidence"
@@ -115,7 +122,10 @@ func (w *workspace) maker(finder *matcher.Matcher, layer int) (*evidence.Maker, 
 	if err != nil {
 		return nil, err
 	}
-	tool := thisTool()
+	tool, err := hashedTool()
+	if err != nil {
+		return nil, err
+	}
 	tool.Layer = layer
 	return &evidence.Maker{
 		Sealer: sealer, Key: key, Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: w.env.operator(), Host: thisHost(), Tool: tool,
@@ -178,7 +188,41 @@ func thisHost() evidence.Host {
 	if err != nil {
 		name = "unknown"
 	}
-	return evidence.Host{Hostname: name, OS: runtime.GOOS, Arch: runtime.GOARCH}
+	h := evidence.Host{Hostname: name, OS: runtime.GOOS, Arch: runtime.GOARCH}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		h.Kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+	}
+	// The id itself must not leave the machine (machine-id(5)): a digest keyed
+	// with it tells machines apart as well.
+	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(bytes.TrimSpace(id)) > 0 {
+		mac := hmac.New(sha256.New, bytes.TrimSpace(id))
+		mac.Write([]byte("prahari"))
+		h.MachineID = hex.EncodeToString(mac.Sum(nil)[:16])
+	}
+	return h
+}
+
+// hashedTool is thisTool with the digest of the program's file, for records.
+func hashedTool() (evidence.Tool, error) {
+	t := thisTool()
+	f, err := os.Open("/proc/self/exe") // the file that runs, even when it was replaced since
+	if errors.Is(err, fs.ErrNotExist) {
+		var path string
+		if path, err = os.Executable(); err == nil {
+			f, err = os.Open(path)
+		}
+	}
+	if err != nil {
+		return t, fmt.Errorf("reading the program's own file, whose digest records carry: %w", err)
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return t, fmt.Errorf("reading the program's own file, whose digest records carry: %w", err)
+	}
+	t.BinarySHA256 = hex.EncodeToString(sum.Sum(nil))
+	return t, nil
 }
 
 // version is set by the Makefile's linker flags from git.
