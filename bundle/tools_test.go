@@ -175,7 +175,7 @@ func TestSealedOriginalsOpenToTheirCommitments(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(raw[1].Data) != string(r.raw[item.ID][0].Data) {
+			if string(raw.Files[1].Data) != string(r.raw[item.ID][0].Data) {
 				t.Errorf("%s: another original came out", item.ID)
 			}
 		}

@@ -146,16 +146,16 @@ func TestSealOpensForEachRecipientAlone(t *testing.T) {
 		t.Error("two seals of the same bytes have the same commitment: it could be guessed")
 	}
 	for _, secret := range secrets {
-		files, err := evidence.Open(bytes.NewReader(first.Data), strings.NewReader(secret))
+		opened, err := evidence.Open(bytes.NewReader(first.Data), strings.NewReader(secret))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var names []string
-		for _, f := range files {
+		for _, f := range opened.Files {
 			names = append(names, f.Name)
 		}
-		if !slices.Equal(names, []string{"NONCE", "raw.tl", "SHA256SUMS"}) || string(files[1].Data) != "bytes" {
-			t.Errorf("opened to %v", files)
+		if !slices.Equal(names, []string{"NONCE", "raw.tl", "SHA256SUMS"}) || string(opened.Files[1].Data) != "bytes" || opened.Commitment != first.Commitment {
+			t.Errorf("opened to %v", opened)
 		}
 	}
 }
@@ -210,9 +210,9 @@ func TestMakeKeepsNoPlaintext(t *testing.T) {
 			t.Errorf("open evidence holds %q: %s", secret, open)
 		}
 	}
-	files, err := evidence.Open(bytes.NewReader(sealed), strings.NewReader(secrets[1]))
-	if err != nil || string(files[1].Data) != text {
-		t.Errorf("the seal gave back %v, %v", files, err)
+	opened, err := evidence.Open(bytes.NewReader(sealed), strings.NewReader(secrets[1]))
+	if err != nil || string(opened.Files[1].Data) != text {
+		t.Errorf("the seal gave back %v, %v", opened, err)
 	}
 	again, err := maker.Make(msg, found, "a", 1, evidence.Clock{})
 	if err != nil || again.ID != e.ID || again.Version != e.Version || !strings.HasPrefix(again.Version, "0-") {

@@ -93,10 +93,22 @@ func (k *Maker) files(m Message, e Evidence) ([]Raw, error) {
 	for _, f := range files {
 		originals = append(originals, original{f.Name, Digest(f.Data), len(f.Data)})
 	}
+	edited := ""
+	if !e.EditedAt.IsZero() {
+		edited = e.EditedAt.Format(time.RFC3339)
+	}
 	full, err := CanonicalJSON(map[string]any{
-		"item_id": e.ID, "source": e.Source.ID, "message_id": m.ID, "version": e.Version,
-		"text": m.Text.Reveal(), "posted_at": m.Date.UTC().Format(time.RFC3339),
+		"item_id": e.ID, "message_id": m.ID, "version": e.Version, "url": e.URL, "origin": e.Origin,
+		"source": map[string]any{
+			"platform": "telegram", "id": m.Source.ID, "kind": m.Source.Kind, "access": m.Source.Access, "peer_id": m.Source.PeerID,
+			"username": m.Source.Username, "title": m.Source.Title,
+		},
+		"text": m.Text.Reveal(), "posted_at": m.Date.UTC().Format(time.RFC3339), "edited_at": edited,
 		"collection": e.Collection, "findings": e.Findings, "originals": originals,
+		// From what a reader was shown to what the open record says.
+		"transforms": []map[string]any{{
+			"step": "mask", "input_sha256": Digest([]byte(m.Text.Reveal())), "output_sha256": Digest([]byte(e.Masked)), "tool": k.Tool,
+		}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the full record: %w", err)

@@ -4,9 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,14 +60,15 @@ type SealedFile struct {
 // encrypts it, all in memory. The nonce hides the content from anyone who would
 // guess it from the published commitment.
 func (s *Sealer) Seal(files []Raw, at time.Time) (SealedFile, error) {
-	nonce := make([]byte, 32)
-	_, _ = rand.Read(nonce) // never returns an error
-	all := append([]Raw{{Name: "NONCE", Data: nonce}}, files...)
-	var sums bytes.Buffer
-	for _, f := range all {
-		fmt.Fprintf(&sums, "%s  %s\n", Digest(f.Data), f.Name)
+	for i, f := range files {
+		if !fileName(f.Name) || slices.ContainsFunc(files[:i], func(other Raw) bool { return other.Name == f.Name }) {
+			return SealedFile{}, fmt.Errorf("sealing: file %d has a name that a container cannot hold", i+1)
+		}
 	}
-	all = append(all, Raw{Name: "SHA256SUMS", Data: sums.Bytes()})
+	nonce := make([]byte, nonceSize)
+	_, _ = rand.Read(nonce) // never returns an error
+	all := append([]Raw{{Name: nonceName, Data: nonce}}, files...)
+	all = append(all, Raw{Name: sumsName, Data: sums(all)})
 
 	var plain bytes.Buffer
 	t := tar.NewWriter(&plain)
@@ -96,32 +96,4 @@ func (s *Sealer) Seal(files []Raw, at time.Time) (SealedFile, error) {
 		return SealedFile{}, fmt.Errorf("sealing: %w", err)
 	}
 	return SealedFile{Data: sealed.Bytes(), SHA256: Digest(sealed.Bytes()), Commitment: Digest(plain.Bytes())}, nil
-}
-
-// Open decrypts a sealed file with identities ("AGE-SECRET-KEY-1…", one a line)
-// and returns its container's files. It belongs on legal's machine.
-func Open(sealed io.Reader, identities io.Reader) ([]Raw, error) {
-	ids, err := age.ParseIdentities(identities)
-	if err != nil {
-		return nil, fmt.Errorf("reading identities: %w", err)
-	}
-	plain, err := age.Decrypt(sealed, ids...)
-	if err != nil {
-		return nil, fmt.Errorf("opening: %w", err)
-	}
-	var files []Raw
-	for t := tar.NewReader(plain); ; {
-		h, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			return files, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the container: %w", err)
-		}
-		data, err := io.ReadAll(t)
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", h.Name, err)
-		}
-		files = append(files, Raw{Name: h.Name, Data: data})
-	}
 }

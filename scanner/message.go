@@ -27,7 +27,7 @@ func convert(source evidence.Source, class tg.NotEmptyMessage, text string, orig
 	return m
 }
 
-// raw gives the message as Telegram encodes it, and as a person can read it.
+// raw gives the message as Telegram encodes it, and as people and their programs read it.
 func raw(class tg.NotEmptyMessage) ([]evidence.Raw, error) {
 	object, ok := class.(interface {
 		bin.Encoder
@@ -40,7 +40,11 @@ func raw(class tg.NotEmptyMessage) ([]evidence.Raw, error) {
 	if err := object.Encode(&b); err != nil {
 		return nil, err
 	}
-	return []evidence.Raw{{Name: "raw.tl", Data: b.Buf}, {Name: "raw.txt", Data: []byte(tdp.Format(object, tdp.WithTypeID))}}, nil
+	readable, err := evidence.CanonicalJSON(jsonOf(object))
+	if err != nil {
+		return nil, err
+	}
+	return []evidence.Raw{{Name: "raw.tl", Data: b.Buf}, {Name: "raw.json", Data: readable}}, nil
 }
 
 // media describes what hangs on a message and was not downloaded.
