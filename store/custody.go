@@ -10,9 +10,9 @@ import (
 	"prahari/evidence"
 )
 
-// Append adds an entry to the custody log; Seq and Prev are the log's.
-func (db *DB) Append(ctx context.Context, e evidence.Entry) error {
-	return db.tx(ctx, func(tx *sql.Tx) error { return appendEntries(ctx, tx, e) })
+// Append adds entries to the custody log, all or none; Seq and Prev are the log's.
+func (db *DB) Append(ctx context.Context, entries ...evidence.Entry) error {
+	return db.tx(ctx, func(tx *sql.Tx) error { return appendEntries(ctx, tx, entries...) })
 }
 
 // appendEntries chains entries within a transaction and grows the tree by them.
@@ -57,17 +57,24 @@ func appendEntries(ctx context.Context, tx *sql.Tx, entries ...evidence.Entry) e
 
 // Custody lists the log from a place on.
 func (db *DB) Custody(ctx context.Context, from int64) ([]evidence.Entry, error) {
-	return rows(ctx, db, func(scan func(...any) error) (evidence.Entry, error) {
-		var line string
-		if err := scan(&line); err != nil {
-			return evidence.Entry{}, err
-		}
-		e, err := evidence.ParseEntry([]byte(line))
-		if err != nil {
-			return e, fmt.Errorf("%w: %w", ErrBroken, err)
-		}
-		return e, nil
-	}, `SELECT line FROM custody WHERE seq >= $1 ORDER BY seq`, from)
+	return rows(ctx, db, scanEntry, `SELECT line FROM custody WHERE seq >= $1 ORDER BY seq`, from)
+}
+
+// CustodyOf lists the entries about objects whose names begin so.
+func (db *DB) CustodyOf(ctx context.Context, object string) ([]evidence.Entry, error) {
+	return rows(ctx, db, scanEntry, `SELECT line FROM custody WHERE substr(object, 1, length($1)) = $1 ORDER BY seq`, object)
+}
+
+func scanEntry(scan func(...any) error) (evidence.Entry, error) {
+	var line string
+	if err := scan(&line); err != nil {
+		return evidence.Entry{}, err
+	}
+	e, err := evidence.ParseEntry([]byte(line))
+	if err != nil {
+		return e, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return e, nil
 }
 
 // verifyEvery is how many entries VerifyCustody checks between two reports.

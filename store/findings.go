@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -151,6 +152,20 @@ func (db *DB) Finding(ctx context.Context, id string) (evidence.Kept, evidence.E
 		}
 	}
 	return evidence.Kept{}, evidence.Evidence{}, ErrNotFound
+}
+
+// Evidence returns a piece of evidence, by id or its unique beginning, without the
+// sealed bytes.
+func (db *DB) Evidence(ctx context.Context, id string) (evidence.Evidence, error) {
+	whole, err := db.one(ctx, "evidence", id)
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	found, err := db.evidence(ctx, `WHERE e.id = $1`, whole)
+	if err != nil || len(found) == 0 {
+		return evidence.Evidence{}, errors.Join(err, ErrNotFound)
+	}
+	return found[0], nil
 }
 
 // Versions lists the recorded versions of a message, oldest first.

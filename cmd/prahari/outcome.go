@@ -75,7 +75,7 @@ func outcome(ctx context.Context, err error) (code int, say string) {
 		return exitLogin, err.Error() + "; run 'prahari account login'"
 	case errors.Is(err, scanner.ErrFloodWait):
 		return exitRateLimited, err.Error() + "; try again later, or raise watch.max_flood_wait in prahari.yaml"
-	case errors.Is(err, bundle.ErrBroken), errors.Is(err, store.ErrBroken):
+	case errors.Is(err, bundle.ErrBroken), errors.Is(err, store.ErrBroken), errors.Is(err, evidence.ErrContainer):
 		return exitIntegrity, err.Error()
 	case errors.Is(err, context.Canceled), ctx.Err() != nil:
 		return exitInterrupted, "interrupted; what was recorded is kept, the same command goes on from there"
@@ -84,7 +84,7 @@ func outcome(ctx context.Context, err error) (code int, say string) {
 	case errors.Is(err, store.ErrNewerSchema):
 		return exitFailed, err.Error() + "; upgrade prahari"
 	case errors.Is(err, evidence.ErrTooFewRecipients):
-		return exitFailed, err.Error() + ": add public keys under 'recipients' in prahari.yaml"
+		return exitFailed, err.Error() + ": 'prahari recipient add age1…' adds a public key"
 	case errors.Is(err, syscall.ENOSPC):
 		return exitFailed, err.Error() + "; free some space and run the command again, nothing is half-written"
 	case errors.Is(err, fs.ErrPermission):
