@@ -237,7 +237,8 @@ func Escape(value string) string {
 	for i, r := range runes {
 		word := func(at int) bool { return at >= 0 && at < len(runes) && isLetter(runes[at]) }
 		switch {
-		case strings.ContainsRune("\\`*<>[]|~&", r),
+		case strings.ContainsRune("\\`*<>[]|~", r),
+			r == '&' && i+1 < len(runes) && (isLetter(runes[i+1]) || runes[i+1] == '#'), // an entity
 			r == '_' && !(word(i-1) && word(i+1)),
 			i == 0 && strings.ContainsRune("#-+=", r),
 			(r == '.' || r == ')') && strings.Trim(string(runes[:i]), "0123456789") == "" && i > 0 && i < 10:

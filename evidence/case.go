@@ -25,19 +25,6 @@ type Case struct {
 	Notes       []Note
 }
 
-// A Notice is a drafted letter for one recipient. Nothing sends it.
-type Notice struct {
-	ID          string // "N-0001"
-	CaseID      string
-	Kind        string // as in report's templates: "telegram-abuse-mail"
-	Subject     string
-	Markdown    string
-	EML         []byte
-	FactsSHA256 string // of the facts that every draft of the case shares
-	DraftedAt   time.Time
-	DraftedBy   string
-}
-
 // An Authorisation records who allowed what, on which basis.
 type Authorisation struct {
 	ID      string // "A-0001"

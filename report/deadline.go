@@ -209,14 +209,15 @@ func (d Deadline) Period() string {
 	return fmt.Sprintf("%d hours", int(elapsed.Hours()))
 }
 
-// sentence states the clock with its law, its doubt and its row.
-func (d Deadline) sentence(trigger time.Time) string {
+// sentence states the clock with its law, its doubt and its row. from says what
+// the trigger is: "if received now".
+func (d Deadline) sentence(trigger time.Time, from string) string {
 	within := "within " + d.Period()
 	if d.Duration == WithoutDelay {
 		within = d.Period()
 	}
-	return fmt.Sprintf("%s %s: %s. If received now, by %s (provisional, from sending; row %s, %s, verified %s)",
-		d.Duty, within, d.Citation, both(d.Due(trigger)), d.ID, d.Confidence, d.VerifiedOn)
+	return fmt.Sprintf("%s %s: %s. %s, by %s (row %s, %s, verified %s)",
+		d.Duty, within, d.Citation, from, both(d.Due(trigger)), d.ID, d.Confidence, d.VerifiedOn)
 }
 
 // Doubts says what a person must know before relying on the row; drafts and

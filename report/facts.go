@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,34 +29,16 @@ type Facts struct {
 	Occurred    time.Time `yaml:"occurred"` // earliest server date observed
 	Detected    time.Time `yaml:"detected"` // earliest capture
 	EvidenceIDs []string  `yaml:"evidence"`
+	Detector    string    `yaml:"detector"` // program and version that found it
+	Bundle      Bundle    `yaml:"bundle"`   // the last that was exported
 }
 
-// Answers are what only a person knows.
-type Answers struct {
-	Complainant Complainant `yaml:"complainant"`
-	WhatItDoes  string      `yaml:"what_it_does"` // two sentences, without any identifier
-	Incident    Incident    `yaml:"incident"`
-}
-
-// A Complainant is who asks or reports.
-type Complainant struct {
-	Name         string `yaml:"name"`
-	Organisation string `yaml:"organisation"`
-	Role         string `yaml:"role"`
-	Email        string `yaml:"email"`
-	Phone        string `yaml:"phone"`
-	Address      string `yaml:"address"`
-	Capacity     string `yaml:"capacity"`  // affected organisation, authorised agent, affected individual, member of the public
-	Authority    string `yaml:"authority"` // of an authorised agent: what is attached
-}
-
-// An Incident is what CERT-In's form asks beside.
-type Incident struct {
-	ReportsFor     string `yaml:"reports_for"` // "own" or "other"
-	Bound          string `yaml:"bound"`
-	AffectedEntity string `yaml:"affected_entity"`
-	Type           string `yaml:"type"`
-	Critical       string `yaml:"critical"`
+// A Bundle is what a notice says of the evidence bundle it refers to.
+type Bundle struct {
+	ID                string    `yaml:"id"`
+	TagManifestSHA256 string    `yaml:"tagmanifest_sha256"`
+	ExportedAt        time.Time `yaml:"exported_at"`
+	StampedAt         time.Time `yaml:"stamped_at"`
 }
 
 // A Case names the case.
@@ -73,6 +56,8 @@ type Target struct {
 	URL       string              `yaml:"url"`
 	FirstSeen time.Time           `yaml:"first_seen"`
 	LastSeen  time.Time           `yaml:"last_seen"`
+	Status    string              `yaml:"status"`     // at the last check: live, edited, removed, renamed, private, unknown
+	CheckedAt time.Time           `yaml:"checked_at"` // of the last check, or of the last evidence
 	Messages  []TargetMessage     `yaml:"messages"`
 }
 
@@ -97,7 +82,15 @@ func (t Target) name() string {
 }
 
 func (t Target) line() string {
-	return fmt.Sprintf("%s %s %q, Telegram id %d, %s, evidence first seen %s, last %s", t.Kind, t.name(), t.Title, t.PeerID, t.URL, both(t.FirstSeen), both(t.LastSeen))
+	id := "unresolved: it was read from a file, which names no id"
+	if t.PeerID != 0 {
+		id = strconv.FormatInt(t.PeerID, 10)
+	}
+	line := fmt.Sprintf("%s %s “%s”, Telegram id %s, %s, evidence first seen %s, last %s", t.Kind, t.name(), t.Title, id, t.URL, both(t.FirstSeen), both(t.LastSeen))
+	if t.Status != "" && !t.CheckedAt.IsZero() {
+		line += fmt.Sprintf(", %s when checked %s", t.Status, both(t.CheckedAt))
+	}
+	return line
 }
 
 // maxSamples is how many masked samples a notice shows.
@@ -131,8 +124,8 @@ func Gather(c evidence.Case, items []evidence.Evidence, distinct map[evidence.Ki
 			t.Messages = append(t.Messages, TargetMessage{e.URL, e.PostedAt, deleted(e)})
 		}
 		messages[key] = true
-		if len(f.Samples) < maxSamples {
-			f.Samples = append(f.Samples, sample(e.Findings[0]))
+		if s := sample(e.Findings[0]); len(f.Samples) < maxSamples && !slices.Contains(f.Samples, s) {
+			f.Samples = append(f.Samples, s)
 		}
 	}
 	f.Messages = len(messages)
@@ -183,7 +176,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-const factsHead = "# Facts of a case. A person fills in 'answers', without any identifier of a victim; the rest is\n# written anew by every 'prahari notice draft'. Drafts print the SHA-256 of this file.\n"
+const factsHead = "# Facts of a case. A person fills in 'answers', without any identifier of a victim; the rest is\n# written anew by every 'prahari notice draft'. Every draft prints the SHA-256 of this file, and\n# a copy of it lies beside each draft.\n"
 
 // Encode renders the facts file.
 func (f Facts) Encode() ([]byte, error) {
@@ -194,11 +187,16 @@ func (f Facts) Encode() ([]byte, error) {
 	return append([]byte(factsHead), raw...), nil
 }
 
-// ReadAnswers takes a person's answers from a facts file.
-func ReadAnswers(name string, raw []byte) (Answers, error) {
+// ReadFacts reads a facts file, as Encode wrote it and a person completed it.
+func ReadFacts(name string, raw []byte) (Facts, error) {
 	var f Facts
 	if err := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict()).Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return Answers{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+		return Facts{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
 	}
-	return f.Answers, nil
+	return f, nil
+}
+
+// has reports whether a kind of identifier was counted.
+func (f Facts) has(k evidence.Kind) bool {
+	return slices.ContainsFunc(f.Counts, func(c Count) bool { return c.Kind == k && c.Distinct > 0 })
 }

@@ -13,12 +13,13 @@ import (
 	"github.com/emersion/go-message"
 	msgmail "github.com/emersion/go-message/mail"
 
+	"prahari/document"
 	"prahari/evidence"
 )
 
 // mail renders a draft as an unsent message: mail programs that know X-Unsent
 // open it for editing.
-func mail(d Draft, facts Facts) ([]byte, error) {
+func mail(d Draft, facts Facts, text string, attachments []Attachment) ([]byte, error) {
 	from, domain := facts.Answers.Complainant.Email, "invalid"
 	var h msgmail.Header
 	h.SetDate(d.Notice.DraftedAt.UTC())
@@ -31,11 +32,13 @@ func mail(d Draft, facts Facts) ([]byte, error) {
 		_, domain, _ = strings.Cut(a.Address, "@")
 		h.SetAddressList("From", []*msgmail.Address{{Name: facts.Answers.Complainant.Name, Address: a.Address}})
 	}
-	to, err := netmail.ParseAddress(d.Route.Recipient)
-	if err != nil {
-		return nil, fmt.Errorf("the route's address %q is not one: correct routes.yaml", evidence.Caption(d.Route.Recipient, 60))
+	if d.Route.Recipient != "" { // a form, a portal or a letter has none
+		to, err := netmail.ParseAddress(d.Route.Recipient)
+		if err != nil {
+			return nil, fmt.Errorf("the route's address %q is not one: correct routes.yaml, or 'recipient' in the facts file", evidence.Caption(d.Route.Recipient, 60))
+		}
+		h.SetAddressList("To", []*msgmail.Address{{Name: d.Route.Addressee, Address: to.Address}})
 	}
-	h.SetAddressList("To", []*msgmail.Address{{Name: d.Route.Addressee, Address: to.Address}})
 	h.SetMessageID(fmt.Sprintf("%s.%.16s@%s", d.Notice.ID, evidence.Digest([]byte(d.Notice.Markdown)), domain))
 	h.Set("X-Unsent", "1")
 	h.Set("X-TLP", DefaultTLP)
@@ -50,28 +53,8 @@ func mail(d Draft, facts Facts) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the mail: %w", err)
 	}
-	targets, err := targetsCSV(facts)
-	if err != nil {
-		return nil, err
-	}
-	var body, attached message.Header
-	body.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
-	body.Set("Content-Transfer-Encoding", "quoted-printable")
-	attached.SetContentType("text/csv", map[string]string{"charset": "utf-8", "name": "targets.csv"})
-	attached.SetContentDisposition("attachment", map[string]string{"filename": "targets.csv"})
-	attached.Set("Content-Transfer-Encoding", "quoted-printable")
-	for _, part := range []struct {
-		header message.Header
-		text   string
-	}{{body, d.Notice.Markdown}, {attached, targets}} {
-		p, err := w.CreatePart(part.header)
-		if err != nil {
-			return nil, fmt.Errorf("writing the mail: %w", err)
-		}
-		if _, err := io.WriteString(p, strings.ReplaceAll(part.text, "\n", "\r\n")); err != nil {
-			return nil, fmt.Errorf("writing the mail: %w", err)
-		}
-		if err := p.Close(); err != nil {
+	for _, a := range append([]Attachment{{Type: "text/plain", Content: []byte(wrapped(text))}}, attachments...) {
+		if err := part(w, a); err != nil {
 			return nil, fmt.Errorf("writing the mail: %w", err)
 		}
 	}
@@ -79,6 +62,60 @@ func mail(d Draft, facts Facts) ([]byte, error) {
 		return nil, fmt.Errorf("writing the mail: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// wrapped breaks the lines of a text between words, so that quoted-printable
+// (76 columns, RFC 2045, 6.7) breaks none within an address.
+func wrapped(text string) string {
+	encoded := func(s string) int {
+		n := 0
+		for i := range len(s) {
+			if s[i] < ' ' || s[i] > '~' || s[i] == '=' {
+				n += 2
+			}
+			n++
+		}
+		return n
+	}
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		used := 0
+		for i, word := range strings.Split(strings.TrimRight(line[len(indent):], "\n"), " ") {
+			if n := encoded(word); i > 0 && used+1+n > 74 {
+				out.WriteString("\n" + indent + word)
+				used = len(indent) + n
+			} else if i > 0 {
+				out.WriteString(" " + word)
+				used += 1 + n
+			} else {
+				out.WriteString(indent + word)
+				used = len(indent) + n
+			}
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
+
+// part writes a body, which has no name, or an attachment.
+func part(w *message.Writer, a Attachment) error {
+	var h message.Header
+	params := map[string]string{"charset": "utf-8"}
+	if a.Name != "" {
+		params["name"] = a.Name
+		h.SetContentDisposition("attachment", map[string]string{"filename": a.Name})
+	}
+	h.SetContentType(a.Type, params)
+	h.Set("Content-Transfer-Encoding", "quoted-printable")
+	p, err := w.CreatePart(h)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(p, strings.ReplaceAll(string(a.Content), "\n", "\r\n")); err != nil {
+		return err
+	}
+	return p.Close()
 }
 
 // targetsCSV is the target list for machines. A cell never begins like a formula
@@ -89,10 +126,10 @@ func targetsCSV(facts Facts) (string, error) {
 	rows := [][]string{{"username", "telegram_id", "kind", "title", "url", "first_seen_utc", "last_seen_utc", "deleted_at_source"}}
 	for _, t := range facts.Targets {
 		seen := func(at time.Time) string { return at.UTC().Format(time.RFC3339) }
-		row := []string{t.Username, strconv.FormatInt(t.PeerID, 10), string(t.Kind), cell(t.Title), t.URL, seen(t.FirstSeen), seen(t.LastSeen), ""}
+		row := []string{cell(t.Username), strconv.FormatInt(t.PeerID, 10), string(t.Kind), cell(t.Title), cell(t.URL), seen(t.FirstSeen), seen(t.LastSeen), ""}
 		rows = append(rows, row)
 		for _, m := range t.Messages {
-			rows = append(rows, []string{t.Username, strconv.FormatInt(t.PeerID, 10), "message", "", m.URL, seen(m.PostedAt), "", strconv.FormatBool(m.Deleted)})
+			rows = append(rows, []string{cell(t.Username), strconv.FormatInt(t.PeerID, 10), "message", "", cell(m.URL), seen(m.PostedAt), "", strconv.FormatBool(m.Deleted)})
 		}
 	}
 	if err := w.WriteAll(rows); err != nil {
@@ -101,8 +138,11 @@ func targetsCSV(facts Facts) (string, error) {
 	return out.String(), nil
 }
 
+// cell returns a value that no spreadsheet takes for a formula, whatever space
+// stands before it and however wide its sign is.
 func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	s = document.Inert(s)
+	if first := strings.TrimSpace(s); strings.IndexAny(first, "=+-@＝＋－＠") == 0 {
 		return "'" + s
 	}
 	return s

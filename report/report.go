@@ -7,13 +7,12 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
-	"text/template"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -23,9 +22,6 @@ import (
 
 //go:embed data/*.yaml
 var dataFiles embed.FS
-
-//go:embed template/*.md
-var templateFiles embed.FS
 
 // ErrNoKind says that there is no such kind of notice.
 var ErrNoKind = errors.New("no such kind of notice")
@@ -45,12 +41,46 @@ const (
 type Route struct {
 	Kind       string     `yaml:"kind" json:"kind"` // "telegram-abuse-mail"
 	Title      string     `yaml:"title" json:"title"`
-	Recipient  string     `yaml:"recipient" json:"recipient"`
+	Channel    string     `yaml:"channel" json:"channel"`     // mail, form, portal, app, handover
+	Recipient  string     `yaml:"recipient" json:"recipient"` // a mail address; "": none is known, or it is no mail
 	Addressee  string     `yaml:"addressee" json:"addressee"`
 	Confidence Confidence `yaml:"confidence" json:"confidence"`
 	Source     string     `yaml:"source" json:"source"`
 	VerifiedOn string     `yaml:"verified_on" json:"verified_on"` // 2026-11-23
 	Clocks     []string   `yaml:"clocks" json:"clocks"`
+	Trigger    string     `yaml:"trigger" json:"trigger,omitempty"` // of the clocks: sent (""), detected, answered
+	Subject    string     `yaml:"subject" json:"-"`
+	SubjectHi  string     `yaml:"subject_hi" json:"-"`
+	Languages  []string   `yaml:"languages" json:"languages,omitempty"` // none: English
+	Needs      []string   `yaml:"needs" json:"needs,omitempty"`         // eu, aadhaar
+	Plain      bool       `yaml:"plain" json:"-"`                       // without addresses of the leak
+	Takedown   bool       `yaml:"takedown" json:"-"`
+	Amends     bool       `yaml:"amends" json:"-"` // a notice that was sent
+	InForce    string     `yaml:"in_force_from" json:"in_force_from,omitempty"`
+}
+
+// speaks reports whether the route has templates in a language.
+func (r Route) speaks(language string) bool {
+	return language == English && len(r.Languages) == 0 || slices.Contains(r.Languages, language)
+}
+
+func (r Route) check() error {
+	switch {
+	case r.Title == "" || r.Addressee == "" || r.Source == "":
+		return errors.New("title, addressee and source are required")
+	case !slices.Contains([]string{"mail", "form", "portal", "app", "handover"}, r.Channel):
+		return fmt.Errorf("channel %q is none of mail, form, portal, app, handover", evidence.Caption(r.Channel, 20))
+	case !slices.Contains([]Confidence{Confirmed, Secondary, Unconfirmed}, r.Confidence):
+		return fmt.Errorf("confidence %q is none of confirmed, secondary, unconfirmed", evidence.Caption(string(r.Confidence), 20))
+	case !slices.Contains([]string{"", "sent", "detected", "answered"}, r.Trigger):
+		return fmt.Errorf("trigger %q is none of sent, detected, answered", evidence.Caption(r.Trigger, 20))
+	}
+	for _, date := range []string{r.VerifiedOn, r.InForce} {
+		if _, err := time.Parse(time.DateOnly, date); err != nil && (date != "" || r.VerifiedOn == "") {
+			return fmt.Errorf("%q is not a date such as 2026-11-23", evidence.Caption(date, 20))
+		}
+	}
+	return nil
 }
 
 // A Ground is a provision that a takedown request may cite.
@@ -68,13 +98,17 @@ type Book struct {
 	Routes    []Route    `yaml:"routes"`
 	Deadlines []Deadline `yaml:"deadlines"`
 	Grounds   []Ground   `yaml:"grounds"`
+	Never     Never      `yaml:"-"`
+
+	templates fs.FS // a user's, before ours; may be nil
 }
 
 // Open reads the data that comes with the program; files of the same name in
-// corrections, where it is not nil, take their place.
-func Open(corrections fs.FS) (*Book, error) {
-	var b Book
-	for _, name := range []string{"routes.yaml", "deadlines.yaml", "grounds.yaml"} {
+// corrections, where it is not nil, take their place. Templates of the same name
+// in templates, where it is not nil, take the place of ours.
+func Open(corrections, templates fs.FS) (*Book, error) {
+	b := Book{templates: templates}
+	for name, into := range map[string]any{"routes.yaml": &b, "deadlines.yaml": &b, "grounds.yaml": &b, "lint.yaml": &b.Never} {
 		raw, err := dataFiles.ReadFile("data/" + name)
 		if err != nil {
 			return nil, err
@@ -87,7 +121,7 @@ func Open(corrections fs.FS) (*Book, error) {
 				return nil, fmt.Errorf("reading the corrected %s: %w", name, err)
 			}
 		}
-		if err := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict()).Decode(&b); err != nil {
+		if err := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict()).Decode(into); err != nil {
 			return nil, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
 		}
 	}
@@ -96,158 +130,37 @@ func Open(corrections fs.FS) (*Book, error) {
 			return nil, fmt.Errorf("deadlines.yaml: row %q: %w", d.ID, err)
 		}
 	}
+	for i := range b.Routes {
+		b.Routes[i].Channel = cmp.Or(b.Routes[i].Channel, "mail")
+		b.Routes[i].Subject = cmp.Or(b.Routes[i].Subject, b.Routes[i].Title)
+	}
 	for _, r := range b.Routes {
-		if _, err := fs.Stat(templateFiles, "template/"+r.Kind+".md"); err != nil {
-			return nil, fmt.Errorf("routes.yaml: there is no template for the kind %q", r.Kind)
+		if err := r.check(); err != nil {
+			return nil, fmt.Errorf("routes.yaml: %s: %w", evidence.Caption(r.Kind, 40), err)
 		}
-		if _, err := time.Parse(time.DateOnly, r.VerifiedOn); err != nil {
-			return nil, fmt.Errorf("routes.yaml: %s: verified_on %q is no date", r.Kind, r.VerifiedOn)
+		if _, _, err := b.template(r.Kind, English); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+			return nil, fmt.Errorf("routes.yaml: there is no template for the kind %q", evidence.Caption(r.Kind, 40))
+		} else if err != nil {
+			return nil, err
 		}
+	}
+	if err := b.Never.compile(); err != nil {
+		return nil, fmt.Errorf("lint.yaml: %w", err)
 	}
 	return &b, nil
 }
 
-// DraftOptions say which draft is made.
-type DraftOptions struct {
-	NoticeID  string
-	Now       time.Time // also taken as the trigger of clocks: "if received now"
-	DraftedBy string
-}
-
-// A Draft is a notice with what it was made of.
-type Draft struct {
-	Notice evidence.Notice
-	Route  Route
-	Rows   []Deadline // whose clocks it states
+// Route returns the route of a kind.
+func (b *Book) Route(kind string) (Route, error) {
+	at := slices.IndexFunc(b.Routes, func(r Route) bool { return r.Kind == kind })
+	if at < 0 {
+		return Route{}, fmt.Errorf("%q: %w", evidence.Caption(kind, 40), ErrNoKind)
+	}
+	return b.Routes[at], nil
 }
 
 // DefaultTLP is the label of everything that holds victims' data.
 const DefaultTLP = "TLP:AMBER+STRICT"
-
-// frame is what every notice states of itself.
-type frame struct {
-	TLP, NoticeID, DraftedBy, FactsSHA256 string
-	Now                                   time.Time
-	Banners                               []string
-}
-
-type page struct {
-	Frame   frame
-	Facts   Facts
-	Route   Route
-	Subject string
-	Grounds []Ground
-	Clocks  []string
-}
-
-// Draft writes one notice of a case.
-func (b *Book) Draft(kind string, facts Facts, o DraftOptions) (Draft, error) {
-	at := slices.IndexFunc(b.Routes, func(r Route) bool { return r.Kind == kind })
-	if at < 0 {
-		return Draft{}, fmt.Errorf("%q: %w", evidence.Caption(kind, 40), ErrNoKind)
-	}
-	d := Draft{Route: b.Routes[at]}
-	raw, err := facts.Encode()
-	if err != nil {
-		return Draft{}, err
-	}
-	p := page{
-		Facts: facts, Route: d.Route, Subject: subject(kind, facts, o.NoticeID), Grounds: b.grounds(facts),
-		Frame: frame{TLP: DefaultTLP, NoticeID: o.NoticeID, DraftedBy: o.DraftedBy, FactsSHA256: evidence.Digest(raw), Now: o.Now},
-	}
-	if d.Route.Confidence != Confirmed {
-		p.Frame.Banners = append(p.Frame.Banners, fmt.Sprintf("The route %s is %s. Verify it before first use.", d.Route.Recipient, d.Route.Confidence))
-	}
-	if stale(d.Route.VerifiedOn, o.Now) {
-		p.Frame.Banners = append(p.Frame.Banners, "The route was last verified on "+d.Route.VerifiedOn+", more than 90 days ago. Verify it again.")
-	}
-	for _, clock := range d.Route.Clocks {
-		row, err := b.Clock(clock, o.Now)
-		if err != nil {
-			p.Clocks = append(p.Clocks, fmt.Sprintf("CHECK: no clock is asserted for %s: %v", clock, err))
-			continue
-		}
-		p.Clocks = append(p.Clocks, row.sentence(o.Now))
-		d.Rows = append(d.Rows, row)
-		if stale(row.VerifiedOn, o.Now) {
-			p.Frame.Banners = append(p.Frame.Banners, fmt.Sprintf("The clock %s was last verified on %s, more than 90 days ago. Verify it again.", row.ID, row.VerifiedOn))
-		}
-	}
-	markdown, err := render(kind, p)
-	if err != nil {
-		return Draft{}, err
-	}
-	d.Notice = evidence.Notice{
-		ID: o.NoticeID, CaseID: facts.Case.ID, Kind: kind, Subject: p.Subject, Markdown: markdown,
-		FactsSHA256: p.Frame.FactsSHA256, DraftedAt: o.Now.UTC(), DraftedBy: o.DraftedBy,
-	}
-	d.Notice.EML, err = mail(d, facts)
-	return d, err
-}
-
-func subject(kind string, facts Facts, id string) string {
-	var names []string
-	for _, t := range facts.Targets {
-		names = append(names, t.name())
-	}
-	about := strings.Join(names[:min(len(names), 3)], ", ")
-	if len(names) > 3 {
-		about += fmt.Sprintf(" and %d more", len(names)-3)
-	}
-	what := "Takedown request – exposed personal data (India)"
-	if kind == "certin-incident" {
-		what = "Incident report – personal data published on Telegram"
-	}
-	return evidence.Caption(fmt.Sprintf("[%s] %s – %s – %s", DefaultTLP, what, about, id), 200)
-}
-
-// grounds picks what the case's findings support.
-func (b *Book) grounds(facts Facts) []Ground {
-	var out []Ground
-	for _, g := range b.Grounds {
-		if g.Confidence == Unconfirmed {
-			continue
-		}
-		if len(g.Needs) == 0 || slices.ContainsFunc(facts.Counts, func(c Count) bool { return slices.Contains(g.Needs, c.Kind) && c.Distinct > 0 }) {
-			out = append(out, g)
-		}
-	}
-	return out
-}
-
-func render(kind string, p page) (string, error) {
-	source, err := templateFiles.ReadFile("template/" + kind + ".md")
-	if err != nil {
-		return "", err
-	}
-	t, err := template.New(kind).Option("missingkey=error").Funcs(template.FuncMap{
-		"blank": blank, "both": both, "utc": utc, "certin": certin, "target": Target.line, "kind": kindName,
-	}).Parse(string(source))
-	if err != nil {
-		return "", fmt.Errorf("template %s: %w", kind, err)
-	}
-	var out strings.Builder
-	if err := t.Execute(&out, p); err != nil {
-		return "", fmt.Errorf("template %s: %w", kind, err)
-	}
-	return evidence.Printable(out.String()), nil
-}
-
-// blankMark begins every place that a person must fill.
-const blankMark = "[[TO FILL: "
-
-func blank(question string) string { return blankMark + question + "]]" }
-
-func kindName(k evidence.Kind) string {
-	names := map[evidence.Kind]string{
-		evidence.Aadhaar: "Aadhaar-shaped numbers with a valid check digit or label", evidence.VID: "Aadhaar virtual ids", evidence.Mobile: "Indian mobile numbers",
-		evidence.PAN: "PAN-shaped values", evidence.Email: "e-mail addresses",
-	}
-	if name, ok := names[k]; ok {
-		return name
-	}
-	return string(k) + " values"
-}
 
 // ist is India's time, which the law's clocks are read in.
 var ist = time.FixedZone("IST", 5*3600+1800) //nolint:gochecknoglobals // a constant that Go cannot write as one
@@ -255,9 +168,6 @@ var ist = time.FixedZone("IST", 5*3600+1800) //nolint:gochecknoglobals // a cons
 func both(t time.Time) string { return t.In(ist).Format("2006-01-02 15:04 IST") + " (" + utc(t) + ")" }
 
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-// certin is the form that CERT-In's report asks for.
-func certin(t time.Time) string { return t.In(ist).Format("02/01/2006 15:04") }
 
 // stale reports whether a date lies more than 90 days back.
 func stale(verified string, now time.Time) bool {
