@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"github.com/gotd/td/crypto"
-	gotd "github.com/gotd/td/telegram"
 	"go.uber.org/goleak"
 
 	"prahari/evidence"
@@ -65,6 +63,9 @@ dialogs:
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		os.Exit(child())
+	}
+	if os.Getenv(serverVariable) != "" {
+		os.Exit(serve())
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -832,17 +833,3 @@ func TestNothingAnswers(t *testing.T) {
 }
 
 func dcMessage(text string) telegram.Message { return telegram.Message{Text: text} }
-
-// publicKeys are the data centre's, as the MTProto library wants them.
-func (b *bench) publicKeys() []gotd.PublicKey {
-	b.t.Helper()
-	keys, err := crypto.ParseRSAPublicKeys(b.dc.PublicKeyPEM())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var out []gotd.PublicKey
-	for _, k := range keys {
-		out = append(out, gotd.PublicKey{RSA: k})
-	}
-	return out
-}
