@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"github.com/gotd/log"
 	"github.com/gotd/log/logslog"
 	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
@@ -49,9 +50,13 @@ func (c careful) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 func (c careful) WithGroup(name string) slog.Handler { return careful{c.Handler.WithGroup(name)} }
 
-// libraryLog is what the MTProto library logs to.
-func (s *Scanner) libraryLog() *slog.Logger {
-	return slog.New(careful{evidence.Redacted(s.config.Log.Handler())})
+// libraryLog is what the MTProto library logs to: nothing, unless somebody
+// debugs, for it makes attributes of every call before it asks whether to.
+func (s *Scanner) libraryLog() log.Logger {
+	if !s.config.Log.Enabled(context.Background(), slog.LevelDebug) {
+		return log.Nop
+	}
+	return logslog.New(slog.New(careful{evidence.Redacted(s.config.Log.Handler())}))
 }
 
 // A link is what one connection needs beside the configuration.
@@ -77,7 +82,7 @@ func (s *Scanner) client(l link) (*telegram.Client, error) {
 	}
 	o := telegram.Options{
 		DC: c.DC, PublicKeys: s.keys, SessionStorage: l.session, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
-		Middlewares: []telegram.Middleware{s.guard}, Logger: logslog.New(s.libraryLog()), ExchangeTimeout: c.ConnectTimeout,
+		Middlewares: []telegram.Middleware{s.guard}, Logger: s.libraryLog(), ExchangeTimeout: c.ConnectTimeout,
 		Clock:  newSteady(c.Now()),
 		Device: telegram.DeviceConfig{DeviceModel: "server", SystemVersion: runtime.GOOS, AppVersion: c.AppVersion, SystemLangCode: "en", LangCode: "en"},
 	}

@@ -103,9 +103,11 @@ func allowed(ctx context.Context, method string, call bin.Encoder) (ok, repeatab
 // Handle implements telegram.Middleware.
 func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
 	return func(ctx context.Context, input bin.Encoder, output bin.Decoder) error {
-		method := fmt.Sprintf("%T", input)
+		method := ""
 		if named, ok := input.(interface{ TypeName() string }); ok {
 			method = named.TypeName()
+		} else {
+			method = fmt.Sprintf("%T", input)
 		}
 		ok, repeatable := allowed(ctx, method, input)
 		if !ok {

@@ -92,7 +92,7 @@ func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit i
 	if err != nil {
 		return page{}, err
 	}
-	p := page{request: fmt.Sprintf("messages.getHistory offset_id=%d min_id=%d limit=%d", offset, after, limit), asked: limit}
+	p := page{request: requestOf(offset, after, limit), asked: limit}
 	switch a := answer.(type) {
 	case *tg.MessagesChannelMessages:
 		p.messages, p.pts = a.Messages, a.Pts
@@ -107,6 +107,11 @@ func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit i
 		return page{}, fmt.Errorf("messages.getHistory answered %T, which this build does not know", answer)
 	}
 	return p, nil
+}
+
+// requestOf says by which call a page came.
+func requestOf(offset, after int64, limit int) string {
+	return fmt.Sprintf("messages.getHistory offset_id=%d min_id=%d limit=%d", offset, after, limit)
 }
 
 // catchUp reads what no committed range covers, up to the newest message. After
@@ -192,6 +197,7 @@ func (r *run) covered(ctx context.Context, w *watched) ([]evidence.Range, error)
 // A part is a page of a missing range, with what it completes.
 type part struct {
 	page
+	skim       skim // of a page with nothing strange about it, which is then empty but for its request
 	seen       evidence.Range
 	unreadable int64          // the message below seen that cannot be read; 0: none
 	strange    evidence.Range // what could not be read because Telegram answers with something else
@@ -234,6 +240,12 @@ func (r *run) read(ctx context.Context, w *watched, missing evidence.Range, take
 			return p.err
 		}
 		if p.seen.Lo <= p.seen.Hi {
+			if p.messages == nil {
+				var err error
+				if p.messages, err = r.worth(p.skim, w.Kind); err != nil {
+					return err
+				}
+			}
 			if err := r.take(w, p.page, evidence.Backfill, p.seen); err != nil {
 				return err
 			}
@@ -255,6 +267,18 @@ func (r *run) read(ctx context.Context, w *watched, missing evidence.Range, take
 
 // readPage reads the newest page of a missing range.
 func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) part {
+	s, request, err := r.skim(ctx, w, left)
+	switch {
+	case err == nil && s.sane(left):
+		seen := left // an empty page says that nothing is left
+		if n := len(s.glances); n > 0 {
+			seen.Lo = int64(s.glances[n-1].id)
+		}
+		return part{page: page{request: request}, skim: s, seen: seen}
+	case err != nil && !isUnreadable(err):
+		return part{err: err}
+	}
+	// Something is strange about it: ask again, and look closely.
 	p, unreadable, err := r.pageAround(ctx, w, left.Hi+1, left.Lo-1, pageSize)
 	if err != nil {
 		return part{err: err}

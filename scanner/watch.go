@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gotd/log/logslog"
 	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/updates"
@@ -31,6 +30,7 @@ type RunOptions struct {
 type run struct {
 	scanner *Scanner
 	api     *tg.Client
+	invoker tg.Invoker // what api calls through
 	self    int64
 	clock   compared
 	seed    maphash.Seed
@@ -163,7 +163,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		OnTooLong:                       func() { r.loseDialogs(longDialogs) },
 		OnLoadUserStateFailed:           r.loseState,
 		OnLoadChannelStateFailed:        r.losePlace,
-		Logger:                          logslog.New(r.scanner.libraryLog()),
+		Logger:                          r.scanner.libraryLog(),
 		MaxChannelDifferenceConcurrency: historiesAtOnce,
 	})
 	reconnect := make(chan struct{}, 1)
@@ -256,7 +256,7 @@ func (r *run) failing(ctx context.Context) error {
 }
 
 func (r *run) begin(ctx context.Context, client *telegram.Client, self *tg.User) error {
-	r.api, r.self = client.API(), self.ID
+	r.api, r.invoker, r.self = client.API(), client, self.ID
 	var err error
 	r.clock, err = r.scanner.clock(ctx, r.api)
 	return err
