@@ -60,25 +60,6 @@ func addFindings(ctx context.Context, tx *sql.Tx, caseID string, findings []stri
 	return len(log), appendEntries(ctx, tx, log...)
 }
 
-// RemoveFromCase takes findings out of a case, which undoes an addition.
-func (db *DB) RemoveFromCase(ctx context.Context, caseID string, findings []string, actor, reason string) error {
-	return db.tx(ctx, func(tx *sql.Tx) error {
-		for _, id := range findings {
-			r, err := tx.ExecContext(ctx, `DELETE FROM case_finding WHERE case_id = $1 AND finding_id = $2`, caseID, id)
-			if err != nil {
-				return err
-			}
-			if n, err := r.RowsAffected(); err != nil || n == 0 {
-				return err
-			}
-			if err := appendEntries(ctx, tx, evidence.Entry{Action: "case.take_out", Object: id, CaseID: caseID, Actor: actor, At: time.Now(), Reason: reason}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 const caseColumns = `id, title, status, opened_ms, opened_by, assignee, confirmed_by, approved_by, approved_ms, changed_ms, merged_into`
 
 func scanCase(scan func(...any) error) (evidence.Case, error) {

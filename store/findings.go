@@ -19,8 +19,21 @@ type Filter struct {
 	CaseID      string
 	MinSeverity evidence.Severity
 	Since       time.Time // collected at or after
-	Limit       int       // 0: all
+	Decision    evidence.Decision
+	Suppressed  Suppressed
+	Template    string
+	Limit       int // 0: all
 }
+
+// Suppressed says which findings of suppressed templates are listed.
+type Suppressed int
+
+// Findings of suppressed templates are listed with the others, left out, or alone.
+const (
+	WithSuppressed Suppressed = iota
+	WithoutSuppressed
+	OnlySuppressed
+)
 
 // A FindingRow is a finding as listed.
 type FindingRow struct {
@@ -38,6 +51,9 @@ type FindingRow struct {
 	Confidence float64           `json:"confidence"`
 	Records    int               `json:"records"`
 	Masked     string            `json:"masked"`
+	Decision   evidence.Decision `json:"decision"`
+	Suppressed string            `json:"suppressed_by,omitempty"`
+	Template   string            `json:"template"`
 }
 
 // Findings lists findings, the newest first.
@@ -60,11 +76,23 @@ func (db *DB) Findings(ctx context.Context, f Filter) ([]FindingRow, error) {
 	if r := f.MinSeverity.Rank(); r > 0 {
 		add("f.severity >= $%d", r)
 	}
+	if f.Decision != "" {
+		add("f.decision = $%d", string(f.Decision))
+	}
+	if f.Template != "" {
+		add("f.template = $%d", f.Template)
+	}
+	switch f.Suppressed {
+	case WithoutSuppressed:
+		where = append(where, "f.suppressed_by = ''")
+	case OnlySuppressed:
+		where = append(where, "f.suppressed_by <> ''")
+	}
 	if !f.Since.IsZero() {
 		add("f.captured_ms >= $%d", ms(f.Since))
 	}
 	query := `
-		SELECT f.id, f.evidence_id, f.source_id, s.username, e.message_id, e.url, f.posted_ms, f.captured_ms, f.rule, f.records, e.masked, f.body
+		SELECT f.id, f.evidence_id, f.source_id, s.username, e.message_id, e.url, f.posted_ms, f.captured_ms, f.rule, f.records, e.masked, f.body, f.decision, f.suppressed_by, f.template
 		FROM finding f JOIN evidence e ON e.id = f.evidence_id JOIN source s ON s.id = f.source_id`
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
@@ -78,7 +106,7 @@ func (db *DB) Findings(ctx context.Context, f Filter) ([]FindingRow, error) {
 		var r FindingRow
 		var posted, captured int64
 		var body string
-		if err := scan(&r.ID, &r.EvidenceID, &r.SourceID, &r.SourceName, &r.MessageID, &r.URL, &posted, &captured, &r.Rule, &r.Records, &r.Masked, &body); err != nil {
+		if err := scan(&r.ID, &r.EvidenceID, &r.SourceID, &r.SourceName, &r.MessageID, &r.URL, &posted, &captured, &r.Rule, &r.Records, &r.Masked, &body, &r.Decision, &r.Suppressed, &r.Template); err != nil {
 			return r, err
 		}
 		var kept evidence.Kept

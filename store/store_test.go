@@ -451,3 +451,23 @@ func TestAKilledWriterLeavesWholeBatches(t *testing.T) {
 		t.Error("no writer lived long enough to write")
 	}
 }
+
+// Findings of before forms of text were kept get theirs when the database is
+// next opened.
+func TestOldFindingsGetTheirTemplate(t *testing.T) {
+	db, dir := filled(t, 3)
+	all, err := db.Findings(t.Context(), store.Filter{})
+	if err != nil || len(all) != 3 || all[0].Template != evidence.Template("Mobile: XXXXXX5678") {
+		t.Fatalf("%v, %v", all, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := raw(t, dir).Exec(`UPDATE finding SET template = ''`); err != nil {
+		t.Fatal(err)
+	}
+	again, err := open(t, dir).Findings(t.Context(), store.Filter{Template: all[0].Template})
+	if err != nil || len(again) != 3 {
+		t.Errorf("%d have it, %v", len(again), err)
+	}
+}

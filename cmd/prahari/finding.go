@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,11 +14,15 @@ import (
 )
 
 func newFinding(e env) *cobra.Command {
-	return noun("finding", "What the signatures caught", newFindingList(e), newFindingShow(e))
+	return noun("finding", "What the signatures caught", newFindingList(e), newFindingShow(e),
+		newFindingAct(e, evidence.TriageConfirm), newFindingAct(e, evidence.TriageFalsePositive), newFindingAct(e, evidence.TriageSuppress),
+		newFindingUndo(e), newFindingSuppressions(e), newFindingUnsuppress(e))
 }
 
 type findingOptions struct {
 	source, rule, caseID, severity string
+	decision, template             string
+	suppressed                     bool
 	since                          time.Duration
 	limit                          int
 }
@@ -32,6 +37,9 @@ func newFindingList(e env) *cobra.Command {
 			if o.severity != "" && evidence.Severity(o.severity).Rank() == 0 {
 				return usageErrorf(cmd, "--severity is low, medium, high or critical")
 			}
+			if o.decision != "" && !slices.Contains([]evidence.Decision{evidence.Triage, evidence.Confirmed, evidence.FalsePositive}, evidence.Decision(o.decision)) {
+				return usageErrorf(cmd, "--decision is triage, confirmed or 'false positive'")
+			}
 			return e.findingList(cmd.Context(), o)
 		},
 	}
@@ -40,6 +48,9 @@ func newFindingList(e env) *cobra.Command {
 	f.StringVar(&o.rule, "rule", "", "only this signature")
 	f.StringVar(&o.caseID, "case", "", "only this case")
 	f.StringVar(&o.severity, "severity", "", "this severity or worse: low, medium, high, critical")
+	f.StringVar(&o.decision, "decision", "", "only these: triage (nobody decided), confirmed, 'false positive'")
+	f.StringVar(&o.template, "template", "", "only this form of text")
+	f.BoolVar(&o.suppressed, "suppressed", false, "only those of suppressed forms of text")
 	f.DurationVar(&o.since, "since", 0, "collected within this time, such as 24h")
 	f.IntVar(&o.limit, "limit", 100, "at most this many, 0 for all")
 	return cmd
@@ -52,6 +63,17 @@ func (e env) findingList(ctx context.Context, o findingOptions) (err error) {
 	}
 	defer w.close(&err)
 	filter := store.Filter{Rule: o.rule, CaseID: o.caseID, MinSeverity: evidence.Severity(o.severity), Limit: o.limit}
+	filter.Decision, filter.Template = evidence.Decision(o.decision), o.template
+	if o.suppressed {
+		filter.Suppressed = store.OnlySuppressed
+	}
+	if o.caseID != "" {
+		c, err := w.db.Case(ctx, o.caseID)
+		if err != nil {
+			return caseUnknown(o.caseID, err)
+		}
+		filter.CaseID = c.ID
+	}
 	if o.source != "" {
 		s, err := w.db.Source(ctx, o.source)
 		if err != nil {
@@ -73,9 +95,17 @@ func (e env) findingList(ctx context.Context, o findingOptions) (err error) {
 		column[store.FindingRow]{"message", func(r store.FindingRow) string { return fmt.Sprint(r.MessageID) }, 0},
 		column[store.FindingRow]{"severity", func(r store.FindingRow) string { return string(r.Severity) }, 0},
 		column[store.FindingRow]{"rule", func(r store.FindingRow) string { return r.Rule }, 0},
+		column[store.FindingRow]{"decided", decidedFinding, 0},
 		column[store.FindingRow]{"records", func(r store.FindingRow) string { return fmt.Sprint(r.Records) }, 0},
 		column[store.FindingRow]{"text, masked", func(r store.FindingRow) string { return r.Masked }, 44},
 	)
+}
+
+func decidedFinding(r store.FindingRow) string {
+	if r.Suppressed != "" {
+		return "suppressed by " + r.Suppressed
+	}
+	return string(r.Decision)
 }
 
 func newFindingShow(e env) *cobra.Command {

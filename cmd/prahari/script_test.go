@@ -71,6 +71,8 @@ func TestScripts(t *testing.T) {
 			"configure": configure,
 			// suggestion CASE SOURCE: sets $SUGGESTION to the case's suggestion about that source.
 			"suggestion": suggestion,
+			// finding NAME SOURCE MESSAGE: sets $NAME to the id of a message's finding.
+			"finding": findingID,
 			// moment NAME OFFSET: sets $NAME to now and the offset, as RFC 3339.
 			"moment": setMoment,
 			// busy FILE: another program holds the database's write lock until the script ends.
@@ -258,6 +260,20 @@ func startPostgres(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("DB_WITH_PASSWORD", server.URL("postgres", true))
 	ts.Setenv("DB_PASSWORD", server.Password)
 	ts.Logf("%s", server.Version)
+}
+
+func findingID(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: finding NAME SOURCE MESSAGE")
+	}
+	ts.Check(ts.Exec("prahari", "finding", "list", "--source", args[1]))
+	for _, line := range strings.Split(ts.ReadFile("stdout"), "\n") {
+		if cells := strings.Split(line, "\t"); len(cells) > 3 && cells[3] == args[2] {
+			ts.Setenv(args[0], cells[0])
+			return
+		}
+	}
+	ts.Fatalf("no finding of message %s of %s", args[2], args[1])
 }
 
 func setMoment(ts *testscript.TestScript, neg bool, args []string) {
