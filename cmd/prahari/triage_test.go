@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"log/slog"
 	"os/exec"
@@ -48,7 +47,7 @@ func (s *terminalText) waitFor(t *testing.T, text string, after int) int {
 	return 0
 }
 
-// demoWorkspace watches the demo's scene and returns the workspace's folder.
+// demoWorkspace reads the demo's leaking channel and returns the workspace's folder.
 func demoWorkspace(t *testing.T) string {
 	t.Helper()
 	scene, err := telegram.DemoScene()
@@ -61,12 +60,20 @@ func demoWorkspace(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	dir := t.TempDir()
-	d := demo{env: env{in: strings.NewReader(""), out: io.Discard, err: io.Discard, getenv: func(string) string { return "" }}, dir: dir, workspace: filepath.Join(dir, "workspace"), dc: server, scene: scene}
-	for _, part := range []func(context.Context) error{d.signIn, d.addSources, d.watch} {
-		if err := part(t.Context()); err != nil {
-			t.Fatal(err)
+	var said bytes.Buffer
+	d := demo{env: env{in: strings.NewReader(""), out: io.Discard, err: &said, getenv: func(string) string { return "" }}, dir: dir, workspace: filepath.Join(dir, "workspace"), dc: server, scene: scene}
+	run := func(input string, args ...string) {
+		if err := d.prahari(t.Context(), input, args...); err != nil {
+			t.Fatalf("%v\n%s", err, said.String())
 		}
 	}
+	run("", "init", "--organisation", "Example", "--email", "desk@example.org", "--demo-identities", filepath.Join(dir, "legal"))
+	if err := d.configure(); err != nil {
+		t.Fatal(err)
+	}
+	run(scene.Users[0].Phone+"\n12345\n", "account", "login")
+	run("", "source", "add", demoLeaks)
+	run("", "watch", "--backfill-only")
 	return d.workspace
 }
 
