@@ -29,8 +29,8 @@ const onPostgres = "PRAHARI_TEST_POSTGRES"
 // TestMain runs the tests that were asked for twice: on SQLite, and in a second
 // process on a PostgreSQL of its own.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("PRAHARI_TEST_WRITER"); dir != "" {
-		write(dir)
+	if orders := os.Getenv("PRAHARI_TEST_WRITER"); orders != "" {
+		write(orders)
 	}
 	code := m.Run()
 	if code == 0 && os.Getenv(onPostgres) == "" && !otherwiseBusy() {

@@ -70,6 +70,8 @@ func translateSQLite(err error) error {
 		return fmt.Errorf("%w: %w", ErrLocked, err)
 	case sqlite3.ErrFull:
 		return fmt.Errorf("writing the database: %w", errors.Join(syscall.ENOSPC, err))
+	case sqlite3.ErrIoErr:
+		return fmt.Errorf("reading or writing the database: the disk reports an error; look at the system's log before anything else: %w", errors.Join(syscall.EIO, err))
 	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
 		return fmt.Errorf("writing the database: %w", errors.Join(fs.ErrPermission, err))
 	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:

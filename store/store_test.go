@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -396,59 +395,6 @@ func TestWritersTakeTurns(t *testing.T) {
 	}
 	if _, _, err := db.VerifyCustody(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-// write commits batches of five until it is killed: evidence, state and range of
-// a batch carry the same numbers.
-func write(dir string) {
-	ctx := context.Background()
-	db, err := store.Open(ctx, where(dir))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	s, _, _, err := db.UpdateState(ctx, "main")
-	for n := s.Pts + 1; err == nil; n += 5 {
-		err = db.Commit(ctx, batch(n, n+1, n+2, n+3, n+4))
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
-
-func TestAKilledWriterLeavesWholeBatches(t *testing.T) {
-	db, dir := filled(t, 0)
-	for i := range 10 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), "PRAHARI_TEST_WRITER="+dir)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(30+13*i) * time.Millisecond)
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait()
-		s, _, _, err := db.UpdateState(t.Context(), "main")
-		if err != nil {
-			t.Fatal(err)
-		}
-		counts, err := db.Counts(t.Context(), source.ID)
-		if err != nil || counts.Evidence != int64(s.Pts) || counts.Evidence%5 != 0 {
-			t.Fatalf("kill %d: state %d, evidence %d, %v", i, s.Pts, counts.Evidence, err)
-		}
-		if observed, err := db.Coverage(t.Context(), source.ID); err != nil || s.Pts > 0 && (len(observed) != 1 || observed[0].Hi != int64(s.Pts)) {
-			t.Fatalf("kill %d: observed %+v, state %d, %v", i, observed, s.Pts, err)
-		}
-	}
-	if _, _, err := db.VerifyCustody(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := db.Integrity(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if s, _, _, _ := db.UpdateState(t.Context(), "main"); s.Pts == 0 {
-		t.Error("no writer lived long enough to write")
 	}
 }
 

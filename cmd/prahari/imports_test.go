@@ -17,7 +17,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		"prahari/evidence": nil, "prahari/matcher": {"prahari/evidence"}, "prahari/store": {"prahari/evidence"}, "prahari/report": {"prahari/document", "prahari/evidence"}, "prahari/document": nil,
 		"prahari/triage": {"prahari/evidence"},
 		"prahari/bundle": {"prahari/document", "prahari/evidence", "prahari/tsa"}, "prahari/tsa": nil, "prahari/fixtures/demotsa": {"prahari/tsa"}, "prahari/scanner": {"prahari/evidence", "prahari/matcher"},
-		"prahari/scanner/file": {"prahari/evidence"}, "prahari/fixtures": nil, "prahari/fixtures/postgres": nil,
+		"prahari/scanner/file": {"prahari/evidence"}, "prahari/fixtures": nil, "prahari/fixtures/postgres": nil, "prahari/fixtures/powercut": nil,
 		"prahari/fixtures/telegram": {"prahari/fixtures"},
 		"prahari/fixtures/expect":   {"prahari/evidence", "prahari/fixtures/telegram", "prahari/matcher", "prahari/store"},
 		"prahari/cmd/prahari": {
