@@ -30,6 +30,8 @@ type builder struct {
 	collected map[string]int64 // item's id to its custody seq
 	sightings map[messageKey][]evidence.Sighting
 	totals    totals
+	stamps    []Stamped
+	unstamped []string
 }
 
 type messageKey struct {
@@ -56,10 +58,10 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 	defer t.close(&err)
 	b := &builder{
 		ctx: ctx, in: in, tree: t, gate: newGateKeeper(in.Gate, in.Allow), name: name,
-		collected: map[string]int64{}, sightings: map[messageKey][]evidence.Sighting{}, totals: newTotals(),
+		collected: map[string]int64{}, sightings: map[messageKey][]evidence.Sighting{}, totals: newTotals(), stamps: []Stamped{}, unstamped: []string{},
 	}
 	b.gate.know(name, in.Case.ID, in.Prev)
-	b.gate.allow(in.Signer.Fingerprint(), Identity(in.Organisation.Domain), Namespace(in.Organisation.Domain))
+	b.gate.allow(in.Signer.Fingerprint(), Identity(in.Organisation.Domain), Namespace(in.Organisation.Domain), AttestNamespace(in.Organisation.Domain))
 	b.sight()
 	steps := []func() error{
 		b.custody, b.trimCustody, b.allItems, b.coverage, b.authorization, b.environment, b.notices, b.further, b.certificates,
@@ -75,7 +77,7 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 	}
 	result = Result{
 		Name: name, Profile: in.Profile, Dir: filepath.Join(dir, name), TagManifestSHA256: t.find(tagManifest).sha256(), CustodyHead: b.head,
-		SignerFingerprint: in.Signer.Fingerprint(), Items: b.items, Files: len(t.files),
+		SignerFingerprint: in.Signer.Fingerprint(), Stamps: b.stamps, Unstamped: b.unstamped, Items: b.items, Files: len(t.files),
 	}
 	_, result.Bytes = b.oxum()
 	if err := b.ship(&result); err != nil {

@@ -52,7 +52,7 @@ func TestBundleHasTheDocumentedLayout(t *testing.T) {
 	t.Parallel()
 	dir := newRig(t).build(t)
 	want := []string{
-		"EVIDENCE-GUIDE.md", "README.txt", "VERIFY.txt", "attest/NOTE.txt", "attest/allowed_signers", "attest/tagmanifest-sha256.txt.sig",
+		"EVIDENCE-GUIDE.md", "README.txt", "VERIFY.txt", "attest/NOTE.txt", "attest/allowed_signers", "attest/manifest-sha256.txt", "attest/manifest-sha256.txt.sig", "attest/tagmanifest-sha256.txt.sig",
 		"bag-info.txt", "bagit.txt", "data/authorization/authorization.json",
 		"data/certificate/annex-I-particulars.txt", "data/certificate/annex-II-verification.txt",
 		"data/certificate/s63-part-A.DRAFT.txt", "data/certificate/s63-part-B.BLANK.txt",

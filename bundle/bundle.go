@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"prahari/evidence"
+	"prahari/tsa"
 )
 
 // ErrBroken says that a bundle is not what was signed: something in it was
@@ -77,16 +78,18 @@ type Input struct {
 
 	Further []Further // files that others made of the case
 
-	Profile Profile     // for whom it is; "": ForCourt
-	Tender  Tender      // which set of digests the certificate's draft is about
-	Seq     int         // of the case's bundles, from 1
-	Prev    string      // SHA-256 of the previous bundle's tagmanifest, "" for the first
-	At      time.Time   // required; kept to the second
-	Signer  *Signer     // required
-	TLP     string      // "": DefaultTLP
-	Gate    Gate        // required: looks for unmasked identifiers in every open file
-	Allow   []Allowed   // what the gate may find, named in the report
-	Archive ArchiveKind // also write it as one file beside the folder
+	Profile     Profile         // for whom it is; "": ForCourt
+	Tender      Tender          // which set of digests the certificate's draft is about
+	Seq         int             // of the case's bundles, from 1
+	Prev        string          // SHA-256 of the previous bundle's tagmanifest, "" for the first
+	At          time.Time       // required; kept to the second
+	Signer      *Signer         // required
+	Authorities []tsa.Authority // time-stamp the bundle; one that fails is named in it
+	TSA         tsa.Client
+	TLP         string      // "": DefaultTLP
+	Gate        Gate        // required: looks for unmasked identifiers in every open file
+	Allow       []Allowed   // what the gate may find, named in the report
+	Archive     ArchiveKind // also write it as one file beside the folder
 
 	// Progress, where set, hears how many items are written.
 	Progress func(items int)
@@ -126,17 +129,19 @@ func (f Further) check() error {
 
 // Result names what Build made.
 type Result struct {
-	Name              string  `json:"bundle"`
-	Profile           Profile `json:"profile"`
-	Dir               string  `json:"dir"`
-	Archive           string  `json:"archive,omitempty"` // path of the archive, where asked for
-	TagManifestSHA256 string  `json:"tagmanifest_sha256"`
-	ArchiveSHA256     string  `json:"archive_sha256,omitempty"`
-	CustodyHead       string  `json:"custody_head"`
-	SignerFingerprint string  `json:"signer_fingerprint"`
-	Items             int     `json:"items"`
-	Files             int     `json:"files"`
-	Bytes             int64   `json:"bytes"` // of the payload
+	Name              string    `json:"bundle"`
+	Profile           Profile   `json:"profile"`
+	Dir               string    `json:"dir"`
+	Archive           string    `json:"archive,omitempty"` // path of the archive, where asked for
+	TagManifestSHA256 string    `json:"tagmanifest_sha256"`
+	ArchiveSHA256     string    `json:"archive_sha256,omitempty"`
+	CustodyHead       string    `json:"custody_head"`
+	SignerFingerprint string    `json:"signer_fingerprint"`
+	Stamps            []Stamped `json:"stamps"`
+	Unstamped         []string  `json:"unstamped"` // why an authority gave none
+	Items             int       `json:"items"`
+	Files             int       `json:"files"`
+	Bytes             int64     `json:"bytes"` // of the payload
 }
 
 // Name returns the bundle's name, which is also its folder's:
@@ -148,6 +153,10 @@ func Name(caseID string, seq int, at time.Time) string {
 // Namespace returns the signature's namespace of an organisation's domain.
 // Signatures made for another purpose have another one.
 func Namespace(domain string) string { return "evidence-bundle@" + domain }
+
+// AttestNamespace is that of the signature over what stands beside the bag: its
+// time stamps and the first signature.
+func AttestNamespace(domain string) string { return "evidence-attest@" + domain }
 
 // Identity returns the signer's name in allowed_signers.
 func Identity(domain string) string { return "collector@" + domain }
@@ -201,7 +210,7 @@ func (in *Input) check() error {
 	case in.Prev != "" && !hexSHA256.MatchString(in.Prev):
 		return errors.New("the previous bundle's digest is not 64 hex digits")
 	}
-	return nil
+	return checkAuthorities(in.Authorities)
 }
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }

@@ -44,7 +44,7 @@ func (b *builder) certificates() error {
 		"HashReport": hashReportPath, "Commitments": commitmentsPath, "CommitmentsSHA256": b.tree.find(commitmentsPath).sha256(),
 		"Items": b.items, "Head": b.head, "Tender": b.in.Tender,
 		"Fingerprint": b.in.Signer.Fingerprint(), "Namespace": Namespace(b.in.Organisation.Domain),
-		"Identity": Identity(b.in.Organisation.Domain), "NotStamped": notStamped,
+		"Identity": Identity(b.in.Organisation.Domain), "Stamp": seeNote,
 	}
 	for _, draft := range []struct{ name, template string }{
 		{"data/certificate/s63-part-A.DRAFT.txt", "part-a.txt"},

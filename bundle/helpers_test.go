@@ -345,15 +345,36 @@ func reseal(t testing.TB, dir, keyFile, namespace string) {
 	sshSign(t, dir, keyFile, cmp.Or(namespace, bundle.Namespace(domain)))
 }
 
+// sshSign signs the tag manifest, and what stands beside the bag with it.
 func sshSign(t testing.TB, dir, keyFile, namespace string) {
 	t.Helper()
-	sig, code := run(t, dir, read(t, dir, "tagmanifest-sha256.txt"), "ssh-keygen", "-q", "-Y", "sign", "-f", keyFile, "-n", namespace)
+	sshSignOne(t, dir, keyFile, namespace, "tagmanifest-sha256.txt", "attest/tagmanifest-sha256.txt.sig")
+	sealBeside(t, dir, keyFile)
+}
+
+// sealBeside renews the manifest of attest/ and its signature.
+func sealBeside(t testing.TB, dir, keyFile string) {
+	t.Helper()
+	var out strings.Builder
+	all := files(t, filepath.Join(dir, "attest"))
+	for _, name := range sorted(all) {
+		if !strings.HasPrefix(name, "manifest-sha256.txt") {
+			fmt.Fprintf(&out, "%s  attest/%s\n", evidence.Digest([]byte(all[name])), name)
+		}
+	}
+	write(t, dir, "attest/manifest-sha256.txt", out.String())
+	sshSignOne(t, dir, keyFile, bundle.AttestNamespace(domain), "attest/manifest-sha256.txt", "attest/manifest-sha256.txt.sig")
+}
+
+func sshSignOne(t testing.TB, dir, keyFile, namespace, name, to string) {
+	t.Helper()
+	sig, code := run(t, dir, read(t, dir, name), "ssh-keygen", "-q", "-Y", "sign", "-f", keyFile, "-n", namespace)
 	if at := strings.Index(sig, "-----BEGIN"); code != 0 || at < 0 {
 		t.Fatalf("ssh-keygen -Y sign: exit %d: %s", code, sig)
 	} else {
 		sig = sig[at:]
 	}
-	write(t, dir, "attest/tagmanifest-sha256.txt.sig", sig)
+	write(t, dir, to, sig)
 }
 
 func read(t testing.TB, dir, name string) string {

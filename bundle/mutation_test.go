@@ -230,9 +230,18 @@ func TestEveryDamageIsFoundByBothVerifiers(t *testing.T) {
 			write(t, d, "attest/allowed_signers", read(t, d, "attest/allowed_signers")+read(t, d, "attest/allowed_signers"))
 		}, "signature"},
 		{"allowed_signers for every namespace", func(t *testing.T, d string) {
-			replace(t, d, "attest/allowed_signers", ` namespaces="evidence-bundle@example.org"`, "")
+			replace(t, d, "attest/allowed_signers", ` namespaces="evidence-bundle@example.org,evidence-attest@example.org"`, "")
 		}, "signature"},
-		{"note says that it is stamped", func(t *testing.T, d string) { replace(t, d, "attest/NOTE.txt", "Not time-stamped", "Time-stamped") }, "signature"},
+		{"note says that it is stamped", func(t *testing.T, d string) { replace(t, d, "attest/NOTE.txt", "Not time-stamped", "Time-stamped") }, "signature of what stands beside the bag"},
+		{"signature beside the bag by another key", func(t *testing.T, d string) { sealBeside(t, d, otherKey) }, "signature of what stands beside the bag"},
+		{"signature beside the bag of another bundle", func(t *testing.T, d string) {
+			write(t, d, "attest/manifest-sha256.txt.sig", read(t, otherBundle, "attest/manifest-sha256.txt.sig"))
+		}, "signature of what stands beside the bag"},
+		{"attest of another bundle", func(t *testing.T, d string) {
+			remove(t, d, "attest")
+			must(t, os.CopyFS(filepath.Join(d, "attest"), os.DirFS(filepath.Join(otherBundle, "attest"))))
+		}, "signature"},
+		{"note removed, resealed", func(t *testing.T, d string) { remove(t, d, "attest/NOTE.txt"); sealBeside(t, d, r.keyFile) }, "signature of what stands beside the bag"},
 
 		{"custody lines reordered", func(t *testing.T, d string) { swapLines(t, d, custodyFile, 2, 3) }, "custody log"},
 		{"custody lines reordered, resealed", func(t *testing.T, d string) { swapLines(t, d, custodyFile, 2, 3); again(t, d) }, "custody log"},
@@ -358,7 +367,8 @@ func allow(t testing.TB, dir, keyFile string) {
 	}
 	kind, rest, _ := strings.Cut(strings.TrimSpace(public), " ")
 	key, _, _ := strings.Cut(rest, " ")
-	write(t, dir, "attest/allowed_signers", fmt.Sprintf("%s namespaces=%q %s %s\n", bundle.Identity(domain), bundle.Namespace(domain), kind, key))
+	write(t, dir, "attest/allowed_signers", fmt.Sprintf("%s namespaces=%q %s %s\n",
+		bundle.Identity(domain), bundle.Namespace(domain)+","+bundle.AttestNamespace(domain), kind, key))
 }
 
 // rechain rewrites the custody log with right digests and renews the head.

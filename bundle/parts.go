@@ -171,7 +171,7 @@ func (b *builder) environment() error {
 	}
 	e := environment{
 		GeneratedAtUTC: utc(b.in.At), GeneratedAtIST: ist(b.in.At), GeneratedBy: line(b.in.Operator), Organisation: line(b.in.Organisation.Name),
-		Tool: plainTool(b.in.Tool), TimeSource: clockOf(b.in.Clock), TimeStamp: notStamped, Collected: []setupView{},
+		Tool: plainTool(b.in.Tool), TimeSource: clockOf(b.in.Clock), TimeStamp: seeNote, Collected: []setupView{},
 	}
 	self := b.in.Profile.has(collectorSelf)
 	if self {

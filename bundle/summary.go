@@ -63,7 +63,7 @@ func (b *builder) summarise() summary {
 		Items: b.items, FirstPosted: utc(t.first), LastPosted: utc(t.last), FirstCaptured: utc(t.captured[0]), LastCaptured: utc(t.captured[1]),
 		Records: t.records, Signatures: t.sortedRules(), Sources: t.sortedSources(), Days: t.sortedDays(),
 		Notices: []noticeTotal{}, CustodyHead: b.head, PrevBundle: b.in.Prev, Fingerprint: b.in.Signer.Fingerprint(),
-		TimeStamp: notStamped, Allowed: []Allowed{},
+		TimeStamp: seeNote, Allowed: []Allowed{},
 	}
 	if p.has(method) {
 		s.OpenedBy, s.GeneratedBy = line(c.OpenedBy), line(b.in.Operator)

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
-
-	"prahari/evidence"
 )
 
 //go:embed template
@@ -21,9 +19,6 @@ const (
 	tagManifest     = "tagmanifest-sha256.txt"
 	payloadManifest = "manifest-sha256.txt"
 	bagInfo         = "bag-info.txt"
-	signaturePath   = "attest/tagmanifest-sha256.txt.sig"
-	signersPath     = "attest/allowed_signers"
-	notePath        = "attest/NOTE.txt"
 )
 
 const bagitText = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -63,10 +58,6 @@ func (b *builder) oxum() (count int, size int64) {
 
 // tags writes the bag's own files and, last, the tag manifest.
 func (b *builder) tags() error {
-	note, err := b.note()
-	if err != nil {
-		return err
-	}
 	facts := b.tagFacts()
 	for _, file := range []struct{ name, template string }{
 		{"README.txt", "README.txt"}, {"VERIFY.txt", "VERIFY.txt"}, {"EVIDENCE-GUIDE.md", "EVIDENCE-GUIDE.md"},
@@ -92,7 +83,7 @@ func (b *builder) tags() error {
 	if err := b.tree.write("bagit.txt", []byte(bagitText)); err != nil {
 		return err
 	}
-	if err := b.tree.write(bagInfo, b.info(note)); err != nil {
+	if err := b.tree.write(bagInfo, b.info()); err != nil {
 		return err
 	}
 	if err := b.tree.manifest(payloadManifest, payload); err != nil {
@@ -107,17 +98,15 @@ func (b *builder) tagFacts() map[string]any {
 		"Bundle": b.name, "Case": b.in.Case.ID, "Title": caption(b.in.Case.Title), "TLP": b.in.TLP,
 		"Organisation": line(org.Name), "Contact": line(org.Contact), "Email": line(org.Email),
 		"MadeIST": ist(b.in.At), "MadeUTC": utc(b.in.At), "Items": b.items, "Head": b.head,
-		"Identity": Identity(org.Domain), "Namespace": Namespace(org.Domain), "Fingerprint": b.in.Signer.Fingerprint(),
-		"NotStamped": notStamped, "Tool": toolName(b.in.Tool), "Commit": line(b.in.Tool.Commit),
+		"Identity": Identity(org.Domain), "AttestNamespace": AttestNamespace(org.Domain), "Namespace": Namespace(org.Domain), "Fingerprint": b.in.Signer.Fingerprint(),
+		"Stamp": seeNote, "Tool": toolName(b.in.Tool), "Commit": line(b.in.Tool.Commit),
 		"Watermark": watermark, "Profile": b.in.Profile, "Has": b.in.Profile.parts(),
 		"HasSBOM": b.tree.find(sbomPath).size > 0, "HasMachine": slices.ContainsFunc(b.tree.files, func(w written) bool { return strings.HasPrefix(w.name, "data/machine/") }),
 	}
 }
 
-// info is bag-info.txt: one "Label: value" a line, nothing folded. What it says
-// of attest/ lets a verifier hold those files, which no manifest covers, to what
-// was signed.
-func (b *builder) info(note []byte) []byte {
+// info is bag-info.txt: one "Label: value" a line, nothing folded.
+func (b *builder) info() []byte {
 	org := b.in.Organisation
 	count, size := b.oxum()
 	prev := b.in.Prev
@@ -142,44 +131,11 @@ func (b *builder) info(note []byte) []byte {
 		{"Evidence-Signer", Identity(org.Domain)},
 		{"Evidence-Signer-Fingerprint", b.in.Signer.Fingerprint()},
 		{"Evidence-Signature-Namespace", Namespace(org.Domain)},
-		{"Evidence-Note-SHA256", evidence.Digest(note)},
-		{"Evidence-Time-Stamp", "none"},
+		{"Evidence-Time-Stamp", "see " + notePath},
 	} {
 		if value := line(f[1]); value != "" {
 			fmt.Fprintf(&out, "%s: %s\n", f[0], value)
 		}
 	}
 	return out.Bytes()
-}
-
-func (b *builder) note() ([]byte, error) {
-	body, err := render("NOTE.txt", b.tagFacts())
-	return []byte(body), err
-}
-
-// attest signs the tag manifest.
-func (b *builder) attest() error {
-	f, err := os.Open(b.tree.path(tagManifest))
-	if err != nil {
-		return fmt.Errorf("signing: %w", err)
-	}
-	namespace := Namespace(b.in.Organisation.Domain)
-	sig, err := b.in.Signer.sign(f, namespace)
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
-		return err
-	}
-	if err := b.tree.write(signaturePath, sig); err != nil {
-		return err
-	}
-	if err := b.tree.write(signersPath, b.in.Signer.allowedSigners(Identity(b.in.Organisation.Domain), namespace)); err != nil {
-		return err
-	}
-	note, err := b.note()
-	if err != nil {
-		return err
-	}
-	return b.tree.write(notePath, note)
 }

@@ -12,8 +12,9 @@ import (
 // watermark stands on every page of a certificate draft.
 const watermark = "DRAFT — not a certificate until affirmed and signed"
 
-// notStamped is what a bundle without an RFC 3161 time stamp says of itself.
-const notStamped = "not time-stamped: no RFC 3161 time stamp was requested for this bundle; its times rest on the clocks named in it"
+// seeNote is what the bag says of its own time stamps: it is fixed before they
+// are made.
+const seeNote = "attest/NOTE.txt says whether and by whom the whole was time-stamped; the times in it rest on the clocks named in it"
 
 func utc(t time.Time) string {
 	if t.IsZero() {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/crypto/ssh"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -22,6 +23,10 @@ type Options struct {
 	// from outside the bundle. Without it, Verify tells only that the bundle is
 	// whole, not who signed it.
 	SignerFingerprint string
+
+	// TSARoots are the root certificates (PEM) of time-stamp authorities as known
+	// from outside the bundle. Without them, those inside the bundle are used.
+	TSARoots []byte
 
 	// LogKey is the public key of the workspace's custody log as known from
 	// outside the bundle, "name+hash+key".
@@ -40,21 +45,23 @@ const (
 
 // A Report is what Verify found, check by check.
 type Report struct {
-	Bundle            string  `json:"bundle"` // as bag-info.txt names it
-	Dir               string  `json:"dir"`
-	Profile           Profile `json:"profile,omitempty"`
-	OK                bool    `json:"ok"`
-	TagManifestSHA256 string  `json:"tagmanifest_sha256,omitempty"`
-	CustodyHead       string  `json:"custody_head,omitempty"`
-	LogKey            string  `json:"log_key,omitempty"`            // public key of the workspace's custody log
-	LogSize           int64   `json:"log_size,omitempty"`           // entries of that log, as its checkpoint says
-	LogCompared       bool    `json:"log_compared"`                 // with a key from outside
-	SignerFingerprint string  `json:"signer_fingerprint,omitempty"` // of the key that made the signature
-	SignerCompared    bool    `json:"signer_compared"`              // with a value from outside
-	Items             int     `json:"items"`
-	Files             int     `json:"files"`
-	Bytes             int64   `json:"bytes"`
-	Checks            []Check `json:"checks"`
+	Bundle            string    `json:"bundle"` // as bag-info.txt names it
+	Dir               string    `json:"dir"`
+	Profile           Profile   `json:"profile,omitempty"`
+	OK                bool      `json:"ok"`
+	TagManifestSHA256 string    `json:"tagmanifest_sha256,omitempty"`
+	CustodyHead       string    `json:"custody_head,omitempty"`
+	LogKey            string    `json:"log_key,omitempty"`            // public key of the workspace's custody log
+	LogSize           int64     `json:"log_size,omitempty"`           // entries of that log, as its checkpoint says
+	LogCompared       bool      `json:"log_compared"`                 // with a key from outside
+	SignerFingerprint string    `json:"signer_fingerprint,omitempty"` // of the key that made the signature
+	SignerCompared    bool      `json:"signer_compared"`              // with a value from outside
+	Stamps            []Stamped `json:"stamps"`
+	TSACompared       bool      `json:"tsa_compared"` // with roots from outside
+	Items             int       `json:"items"`
+	Files             int       `json:"files"`
+	Bytes             int64     `json:"bytes"`
+	Checks            []Check   `json:"checks"`
 }
 
 // A Check is one step of Verify.
@@ -105,6 +112,9 @@ type verifier struct {
 	dirs    []string
 	tag     map[string]string // path to SHA-256, as the tag manifest says
 	payload map[string]string
+	beside  map[string]string // of attest/, as its own manifest says
+	domain  string            // of the signer
+	key     ssh.PublicKey     // that signed the tag manifest
 	info    map[string]string
 	sealed  map[string]string // item's id to its commitment
 	places  []int64           // of the custody lines in the workspace's log
@@ -139,8 +149,8 @@ func verify(ctx context.Context, c container, at string, opts Options) (Report, 
 		return Report{}, errors.New("the fingerprint to compare with is not one such as 'ssh-keygen -l' prints: SHA256 and 43 characters")
 	}
 	v := &verifier{
-		ctx: ctx, in: c, opts: opts, report: Report{Dir: at, Checks: []Check{}},
-		files: map[string]int64{}, tag: map[string]string{}, payload: map[string]string{}, info: map[string]string{}, sealed: map[string]string{},
+		ctx: ctx, in: c, opts: opts, report: Report{Dir: at, Checks: []Check{}, Stamps: []Stamped{}},
+		files: map[string]int64{}, tag: map[string]string{}, payload: map[string]string{}, beside: map[string]string{}, info: map[string]string{}, sealed: map[string]string{},
 	}
 	for _, step := range []struct {
 		name string
@@ -149,10 +159,12 @@ func verify(ctx context.Context, c container, at string, opts Options) (Report, 
 		{"plain files", v.walk},
 		{"tag manifest", v.tagFiles},
 		{"payload manifest", v.payloadFiles},
+		{"what stands beside the bag", v.besideFiles},
 		{"nothing added", v.extras},
 		{"payload size", v.oxum},
 		{"bag information", v.bagInfo},
 		{"signature", v.signature},
+		{"signature of what stands beside the bag", v.attested},
 		{"signing key", v.signer},
 		{"time stamp", v.timeStamp},
 		{"custody log", v.custody},
@@ -334,7 +346,10 @@ func (v *verifier) lines(name string, limit int, each func(n int, line []byte)) 
 
 // extras finds files and folders that no manifest names.
 func (v *verifier) extras() error {
-	attest := []string{signaturePath, signersPath, notePath}
+	attest := []string{attestManifest, attestSignature}
+	for name := range v.beside {
+		attest = append(attest, name)
+	}
 	wanted := map[string]bool{}
 	for name := range v.files {
 		_, inTag := v.tag[name]

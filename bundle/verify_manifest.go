@@ -86,11 +86,18 @@ func (v *verifier) payloadFiles() error {
 	return v.compare(payloadManifest, v.payload)
 }
 
+// besideFiles reads the manifest of attest/.
+func (v *verifier) besideFiles() error {
+	return v.manifest(attestManifest, v.beside, func(name string) bool {
+		return strings.HasPrefix(name, attestDir) && name != attestManifest && name != attestSignature
+	})
+}
+
 // infoLabels are the lines that a verifier needs in bag-info.txt.
 func infoLabels() []string {
 	return []string{
 		"External-Identifier", "Evidence-Profile", "Payload-Oxum", "Evidence-Ledger-Head", "Evidence-Prev-Bundle", "Evidence-Signer",
-		"Evidence-Signer-Fingerprint", "Evidence-Signature-Namespace", "Evidence-Note-SHA256",
+		"Evidence-Signer-Fingerprint", "Evidence-Signature-Namespace",
 	}
 }
 

@@ -81,6 +81,7 @@ done
 
 tag=tagmanifest-sha256.txt
 pay=manifest-sha256.txt
+att=attest/manifest-sha256.txt
 sig=attest/tagmanifest-sha256.txt.sig
 signers=attest/allowed_signers
 zeros=0000000000000000000000000000000000000000000000000000000000000000
@@ -147,13 +148,12 @@ info() {
 	[ -f bag-info.txt ] || return 1
 	awk -v label="$1: " 'index($0, label) == 1 { n++; value = substr($0, length(label) + 1) } END { if (n != 1) exit 1; print value }' bag-info.txt
 }
-stamped=$(info Evidence-Time-Stamp) || stamped=unknown
 profile=$(info Evidence-Profile) || profile=unknown
 
 # 3. Nothing was added: sha256sum does not notice that.
-if ! manifest_form $tag '^[^/]+$' >/dev/null || ! manifest_form $pay '^data/.' >/dev/null; then
+if ! manifest_form $tag '^[^/]+$' >/dev/null || ! manifest_form $pay '^data/.' >/dev/null || ! manifest_form $att '^attest/.' >/dev/null; then
 	fail "3 nothing added: there is no whole list to compare with"
-elif extra=$({ find . -type f; find . -type d | sed 's,$,/,'; } | awk -v stamped="$stamped" -v tag=$tag -v pay=$pay '
+elif extra=$({ find . -type f; find . -type d | sed 's,$,/,'; } | awk -v tag=$tag -v pay=$pay -v att=$att '
 	function want(name, at) {
 		wanted["./" name] = 1
 		for (at = length(name); at > 0; at--) if (substr(name, at, 1) == "/") wanted["./" substr(name, 1, at)] = 1
@@ -161,11 +161,10 @@ elif extra=$({ find . -type f; find . -type d | sed 's,$,/,'; } | awk -v stamped
 	BEGIN {
 		while ((getline line < tag) > 0) want(substr(line, 67))
 		while ((getline line < pay) > 0) want(substr(line, 67))
-		want(tag); want("attest/tagmanifest-sha256.txt.sig"); want("attest/allowed_signers"); want("attest/NOTE.txt")
+		while ((getline line < att) > 0) want(substr(line, 67))
+		want(tag); want(att); want(att ".sig")
 		wanted["./"] = 1
 	}
-	stamped != "none" && /^\.\/attest\/[A-Za-z0-9._-]*\.ts[rq]$/ { next }
-	stamped != "none" && /^\.\/attest\/tsa-(ca|chain)\.pem$/ { next }
 	!($0 in wanted) { print; bad = 1 }
 	END { exit bad }'); then
 	pass "3 nothing added"
@@ -202,26 +201,27 @@ same() {
 	[ "$(awk '{ print }' "$1")" = "$2" ] && [ "$(wc -c <"$1" | tr -d ' ')" = "$(printf '%s\n' "$2" | wc -c | tr -d ' ')" ]
 }
 
-# sig_form: the signature is in exactly the form that ssh-keygen writes.
+# sig_form FILE: the signature is in exactly the form that ssh-keygen writes.
 sig_form() {
-	[ "$(tr -d 'A-Za-z0-9+/= \n-' <$sig | wc -c | tr -d ' ')" = 0 ] || return 1
-	[ "$(wc -l <$sig | tr -d ' ')" = "$(awk 'END { print NR }' $sig)" ] || return 1
+	[ "$(tr -d 'A-Za-z0-9+/= \n-' <"$1" | wc -c | tr -d ' ')" = 0 ] || return 1
+	[ "$(wc -l <"$1" | tr -d ' ')" = "$(awk 'END { print NR }' "$1")" ] || return 1
 	awk '
 		NR == 1 { if ($0 != "-----BEGIN SSH SIGNATURE-----") bad = 1; next }
 		ended { bad = 1 }
 		$0 == "-----END SSH SIGNATURE-----" { ended = 1; next }
 		/[^A-Za-z0-9+\/=]/ || length($0) > 70 || length($0) == 0 || short { bad = 1 }
 		length($0) < 70 { short = 1 }
-		END { exit (bad || !ended) }' $sig
+		END { exit (bad || !ended) }' "$1"
 }
 
-# 6. The signature, and the files beside it that no manifest covers.
+# 6. The signature, and that of the files beside the bag, which its manifests
+# cannot cover.
 signature() {
 	if ! have ssh-keygen; then
 		must "6 signature" "ssh-keygen is missing"
 		return
 	fi
-	for f in $tag $sig $signers attest/NOTE.txt; do
+	for f in $tag $sig $signers $att $att.sig; do
 		[ -f $f ] || { fail "6 signature: $f is missing"; return; }
 	done
 	identity=$(info Evidence-Signer) && namespace=$(info Evidence-Signature-Namespace) && claimed=$(info Evidence-Signer-Fingerprint) ||
@@ -231,22 +231,20 @@ signature() {
 	case $namespace in evidence-bundle@?*) ;; *) fail "6 signature: its namespace is not one of evidence bundles"; return ;; esac
 	key=$(awk 'NR == 1 { print $4 }' $signers)
 	case $key in *[!A-Za-z0-9+/=]* | '') fail "6 signature: $signers holds no key"; return ;; esac
-	same $signers "$identity namespaces=\"$namespace\" ssh-ed25519 $key" ||
-		{ fail "6 signature: $signers does not name one key for $identity in $namespace, and nothing else"; return; }
+	beside=evidence-attest@${namespace#evidence-bundle@}
+	same $signers "$identity namespaces=\"$namespace,$beside\" ssh-ed25519 $key" ||
+		{ fail "6 signature: $signers does not name one key for $identity in $namespace and $beside, and nothing else"; return; }
 	actual=$(printf 'ssh-ed25519 %s\n' "$key" | ssh-keygen -l -f - 2>/dev/null | cut -d' ' -f2)
 	[ -n "$actual" ] && [ "$actual" = "$claimed" ] ||
 		{ fail "6 signature: the key in $signers is not the one that bag-info.txt names"; return; }
-	if have sha256sum; then
-		note=$(sha256sum <attest/NOTE.txt | cut -d' ' -f1)
-		[ "$note" = "$(info Evidence-Note-SHA256)" ] || { fail "6 signature: attest/NOTE.txt is not the note that bag-info.txt names"; return; }
-	fi
-	sig_form || { fail "6 signature: $sig is not in the form that ssh-keygen writes"; return; }
+	sig_form $sig || { fail "6 signature: $sig is not in the form that ssh-keygen writes"; return; }
 	if ssh-keygen -Y verify -f $signers -I "$identity" -n "$namespace" -s $sig <$tag >/dev/null 2>&1; then
 		pass "6 signature: by $identity, key $actual"
 	else
 		fail "6 signature: it does not verify over $tag as $identity in $namespace"
 		return
 	fi
+	besides
 	if [ -z "$fingerprint" ]; then
 		skip "6a signing key" "not compared: give --signer-fingerprint from outside the bundle"
 	elif [ "$fingerprint" = "$actual" ]; then
@@ -255,15 +253,28 @@ signature() {
 		fail "6a signing key: it is not the one given on the command line"
 	fi
 }
+
+# besides: the manifest of attest/ and its signature, by the same key.
+besides() {
+	manifest_check "6b beside the bag" $att '^attest/.'
+	for f in $sig $signers attest/NOTE.txt; do
+		awk -v f=$f 'substr($0, 67) == f { found = 1 } END { exit !found }' $att || fail "6b beside the bag: $att does not list $f"
+	done
+	sig_form $att.sig || { fail "6b beside the bag: $att.sig is not in the form that ssh-keygen writes"; return; }
+	ssh-keygen -Y verify -f $signers -I "$identity" -n "$beside" -s $att.sig <$att >/dev/null 2>&1 ||
+		fail "6b beside the bag: the signature does not verify over $att as $identity in $beside"
+}
 signature
 
 # 7. Time stamps (RFC 3161). A certificate may have expired since: then the
 # stamp is checked as of its own time, and the line says so.
 stamp() {
-	t=$1 ca=${tsa_ca:-attest/tsa-ca.pem}
+	t=$1
+	n=${t#attest/tagmanifest-sha256.txt} n=${n%.tsr}
+	ca=${tsa_ca:-attest/tsa-ca$n.pem}
 	[ -f "$ca" ] || { must "7 time stamp $t" "no TSA root: give --tsa-ca FILE"; return; }
 	set -- -verify -data $tag -in "$t" -CAfile "$ca"
-	[ -f attest/tsa-chain.pem ] && set -- "$@" -untrusted attest/tsa-chain.pem
+	[ -f "attest/tsa-chain$n.pem" ] && set -- "$@" -untrusted "attest/tsa-chain$n.pem"
 	when=$(openssl ts -reply -in "$t" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
 	if openssl ts "$@" >/dev/null 2>&1; then
 		pass "7 time stamp $t: $when"
@@ -282,13 +293,12 @@ stamp() {
 		fail "7 time stamp $t: it does not verify over $tag"
 	fi
 }
-if [ "$stamped" = none ]; then
+stamps=$(find attest -type f -name '*.tsr' 2>/dev/null)
+if [ -z "$stamps" ]; then
 	skip "7 time stamp" "not time-stamped: nothing in the bundle proves when it was made"
 elif ! have openssl; then
 	must "7 time stamp" "openssl is missing"
 else
-	stamps=$(find attest -type f -name '*.tsr' 2>/dev/null)
-	[ -n "$stamps" ] || fail "7 time stamp: bag-info.txt does not say that there is none, and there is none"
 	for t in $stamps; do stamp "$t"; done
 	[ -n "$tsa_ca" ] || skip "7a TSA root" "not compared: give --tsa-ca from outside the bundle"
 fi

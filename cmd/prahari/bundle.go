@@ -121,6 +121,12 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	}
 	fmt.Fprintf(e.out, "%s\n  %d items, %d files, %d bytes\n  tagmanifest sha256 %s\n  signed by %s\n", result.Dir, result.Items, result.Files,
 		result.Bytes, result.TagManifestSHA256, result.SignerFingerprint)
+	for _, s := range result.Stamps {
+		fmt.Fprintf(e.out, "  time-stamped %s by %s\n", s.At, s.Authority)
+	}
+	for _, why := range result.Unstamped {
+		e.say("Not time-stamped, and the bundle says so: %s", why)
+	}
 	e.say("Give legal the fingerprint by another way than the bundle. Check it with: sh %s", filepath.Join(result.Dir, "verify.sh"))
 	return nil
 }
@@ -284,6 +290,7 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input) error {
 		return err
 	}
 	in.Custody = w.db.CaseCustody(ctx, in.Case.ID, objects, signed.Size)
+	in.Authorities, in.TSA = stamper.authorities, *stamper.client
 	in.Log = bundle.Log{Key: key.Public(), Checkpoint: signed.Signed, Tree: w.db.Tree(ctx)}
 	return nil
 }
@@ -300,7 +307,7 @@ func newGate() bundle.Gate {
 	}
 }
 
-type verifyOptions struct{ fingerprint, logKey string }
+type verifyOptions struct{ fingerprint, logKey, tsaRoots string }
 
 func newBundleVerify(e env) *cobra.Command {
 	var o verifyOptions
@@ -316,12 +323,20 @@ is consistent with the key inside it: take the fingerprint from the cover letter
 		RunE: func(cmd *cobra.Command, args []string) error { return e.bundleVerify(cmd.Context(), args[0], o) },
 	}
 	cmd.Flags().StringVar(&o.fingerprint, "signer-fingerprint", "", "the key that must have signed it, SHA256:…")
+	cmd.Flags().StringVar(&o.tsaRoots, "tsa-ca", "", "a PEM file with the root certificates of the time-stamp authorities, from outside the bundle")
 	cmd.Flags().StringVar(&o.logKey, "log-key", "", "the public key of the workspace's custody log, as 'prahari custody verify' prints it")
 	return cmd
 }
 
 func (e env) bundleVerify(ctx context.Context, dir string, o verifyOptions) error {
-	report, err := bundle.Verify(ctx, dir, bundle.Options{SignerFingerprint: o.fingerprint, LogKey: o.logKey})
+	opts := bundle.Options{SignerFingerprint: o.fingerprint, LogKey: o.logKey}
+	if o.tsaRoots != "" {
+		var err error
+		if opts.TSARoots, err = readSmall(o.tsaRoots, 1<<20); err != nil {
+			return fmt.Errorf("reading the authorities' root certificates: %w", err)
+		}
+	}
+	report, err := bundle.Verify(ctx, dir, opts)
 	if printing := e.printReport(report); printing != nil {
 		return printing
 	}
