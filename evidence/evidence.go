@@ -29,6 +29,7 @@ type Evidence struct {
 	Commitment string // SHA-256 of the nonce-hidden container inside, hex
 	SealedSHA  string // SHA-256 of Sealed, hex
 	SealedSize int64
+	PurgedAt   time.Time // zero: text and sealed original are still there
 }
 
 // A Kept is a finding as stored: counts and masked renderings, no spans.

@@ -48,7 +48,14 @@ const caseMessages = `
 
 func (db *DB) caseItemIDs(ctx context.Context, caseID string) ([]string, error) {
 	return rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
-		`SELECT e.id`+caseMessages+` ORDER BY e.posted_ms, e.id`, caseID)
+		`SELECT e.id`+caseMessages+` WHERE NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.evidence_id = e.id) ORDER BY e.posted_ms, e.id`, caseID)
+}
+
+// PurgedCaseItems counts the items of a case that were purged: a bundle has
+// their custody entries alone.
+func (db *DB) PurgedCaseItems(ctx context.Context, caseID string) (n int, err error) {
+	err = db.sql.QueryRowContext(ctx, `SELECT count(*)`+caseMessages+` JOIN tombstone t ON t.evidence_id = e.id`, caseID).Scan(&n)
+	return n, translate(err)
 }
 
 // CountCaseItems tells how many items CaseItems yields, and the sources they are
@@ -59,7 +66,7 @@ func (db *DB) CountCaseItems(ctx context.Context, caseID string) (items int, sou
 		n      int
 	}
 	counts, err := rows(ctx, db, func(scan func(...any) error) (c count, err error) { return c, scan(&c.source, &c.n) },
-		`SELECT e.source_id, count(*)`+caseMessages+` GROUP BY e.source_id ORDER BY e.source_id`, caseID)
+		`SELECT e.source_id, count(*) - count(t.evidence_id)`+caseMessages+` LEFT JOIN tombstone t ON t.evidence_id = e.id GROUP BY e.source_id ORDER BY e.source_id`, caseID)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -128,7 +128,7 @@ func (db *DB) Findings(ctx context.Context, f Filter) ([]FindingRow, error) {
 // may be left out: "7", "case7" and "CASE0007" are one.
 //
 //nolint:gochecknoglobals // a constant table
-var numbered = map[string]string{"cases": "CASE", "notice": "N-", "authorisation": "A-", "canary": "C-", "clock": "K-", "court_order": "O-", "suppression": "S-"}
+var numbered = map[string]string{"cases": "CASE", "notice": "N-", "authorisation": "A-", "canary": "C-", "clock": "K-", "court_order": "O-", "suppression": "S-", "hold": "H-"}
 
 // one resolves an id, its unique beginning, or its number. The letters before a
 // finding's or a piece of evidence's id may be left out.
@@ -214,21 +214,22 @@ func (db *DB) CaseEvidence(ctx context.Context, caseID string) ([]evidence.Evide
 func (db *DB) evidence(ctx context.Context, condition string, args ...any) ([]evidence.Evidence, error) {
 	all, err := rows(ctx, db, func(scan func(...any) error) (evidence.Evidence, error) {
 		var e evidence.Evidence
-		var posted, edited, captured int64
+		var posted, edited, captured, purged int64
 		var collection, sourceID string
 		err := scan(&e.ID, &sourceID, &e.MessageID, &e.Version, &e.URL, &posted, &edited, &captured, &e.Origin, &e.Masked, &collection,
-			&e.Commitment, &e.SealedSHA, &e.SealedSize)
+			&e.Commitment, &e.SealedSHA, &e.SealedSize, &purged)
 		if err != nil {
 			return e, err
 		}
 		e.Source.ID = sourceID
 		e.PostedAt, e.EditedAt, e.CapturedAt = at(posted), at(edited), at(captured)
+		e.PurgedAt = at(purged)
 		if err := json.Unmarshal([]byte(collection), &e.Collection); err != nil {
 			return e, fmt.Errorf("%w: evidence %s: %w", ErrBroken, e.ID, err)
 		}
 		return e, nil
 	}, `SELECT e.id, e.source_id, e.message_id, e.version, e.url, e.posted_ms, e.edited_ms, e.captured_ms, e.origin, e.masked, e.collection,
-		e.commitment, e.sealed_sha256, e.sealed_size FROM evidence e `+condition+` ORDER BY e.source_id, e.message_id, e.edited_ms, e.captured_ms`, args...)
+		e.commitment, e.sealed_sha256, e.sealed_size, coalesce((SELECT t.at_ms FROM tombstone t WHERE t.evidence_id = e.id), 0) FROM evidence e `+condition+` ORDER BY e.source_id, e.message_id, e.edited_ms, e.captured_ms`, args...)
 	if err != nil {
 		return nil, err
 	}

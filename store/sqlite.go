@@ -24,13 +24,16 @@ func openSQLite(_ context.Context, path string, create bool) (*DB, error) {
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"}, "_busy_timeout": {"10000"},
 		"_txlock": {"immediate"}, "_secure_delete": {"on"},
 	}
-	pool, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	pool, err := sql.Open("sqlite3", "file:"+escapePath(path)+"?"+pragmas.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
 	pool.SetMaxOpenConns(4)
 	return &DB{sql: pool, engine: sqlite, path: path}, nil
 }
+
+// escapePath writes a path as SQLite's file: names want it.
+func escapePath(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
 // touch makes the file with its mode before SQLite does with the umask's.
 func touch(path string, create bool) error {

@@ -162,6 +162,9 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err != nil {
 		return in, 0, err
 	}
+	if err := w.sayPurged(ctx, c.ID); err != nil {
+		return in, 0, err
+	}
 	in = bundle.Input{
 		Case: c, Signer: signer, Items: w.db.CaseItems(ctx, c.ID), Operator: w.env.operator(), Tool: tool, Host: thisHost(),
 		Clock: evidence.Clock{Source: "system clock, not compared"}, At: time.Now(), Gate: newGate(),

@@ -27,6 +27,7 @@ type config struct {
 	Watch        watchConfig    `yaml:"watch"`
 	Timestamp    stampConfig    `yaml:"timestamp,omitempty"`
 	LeakGate     leakGateConfig `yaml:"leak_gate,omitempty"`
+	Retention    retention      `yaml:"retention,omitempty"`
 }
 
 // leakGateConfig names what may stand in a bundle's open files although it looks
@@ -88,6 +89,11 @@ type authorityConfig struct {
 	URL   string `yaml:"url"`
 	Roots string `yaml:"roots"`           // PEM file
 	Chain string `yaml:"chain,omitempty"` // PEM file of certificates that its answers leave out
+}
+
+// retention says how long what is kept, in days.
+type retention struct {
+	RawDays int `yaml:"raw_days,omitempty"` // sealed originals and masked texts, since they were collected
 }
 
 // duration reads "30s" and "5m".

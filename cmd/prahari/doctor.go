@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +76,9 @@ func (e env) doctor(ctx context.Context) (err error) {
 		add("checkpoints", err, fmt.Sprintf("%s of the custody log, each a prefix of it", count(signed, "signed checkpoint")))
 	}
 	checks = append(checks, w.stampCheck(ctx, add))
+	tombstones, err := w.db.VerifyTombstones(ctx)
+	add("purged", err, fmt.Sprintf("%s; everything else has its sealed original", count(tombstones, "tombstone")))
+	checks = append(checks, w.retentionCheck(ctx, add))
 	if id := w.identityInside(); id != "" {
 		checks = append(checks, check{"identities", "warn", id + " opens sealed evidence: move it to legal's machine"})
 	} else {
@@ -111,6 +115,27 @@ func (w *workspace) stampCheck(ctx context.Context, add func(string, error, stri
 		c.State, c.Detail = "warn", fmt.Sprintf("%d wait for their authority: 'prahari custody timestamp --list' says why", waiting)
 	case len(w.config.Timestamp.Authorities) == 0:
 		c.State, c.Detail = "warn", "no authority is named under timestamp.authorities in prahari.yaml: nothing proves when evidence was collected"
+	}
+	return c
+}
+
+// retentionCheck warns of what should have been purged.
+func (w *workspace) retentionCheck(ctx context.Context, add func(string, error, string)) check {
+	c := check{"retention", "ok", "nothing is past its retention"}
+	all, err := w.db.Expired(ctx, w.expiry(time.Now()))
+	if err != nil {
+		add("retention data", err, "")
+	}
+	due := 0
+	for _, x := range all {
+		if x.Hold == "" && x.OpenCase == "" {
+			due++
+		}
+	}
+	if due > 0 {
+		c.State, c.Detail = "warn", fmt.Sprintf("%s past retention: 'prahari purge --dry-run' lists what is due", count(due, "item"))
+	} else if len(all) > 0 {
+		c.Detail = fmt.Sprintf("%d past retention, kept by holds and open cases", len(all))
 	}
 	return c
 }

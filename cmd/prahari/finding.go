@@ -129,6 +129,7 @@ type findingView struct {
 	CapturedAt time.Time           `json:"captured_at"`
 	Origin     evidence.Origin     `json:"origin"`
 	Masked     string              `json:"masked"`
+	PurgedAt   time.Time           `json:"purged_at,omitzero"` // since then without text and sealed original
 	Commitment string              `json:"commitment_sha256"`
 	Sealed     int64               `json:"sealed_bytes"`
 	Collection evidence.Collection `json:"collection"`
@@ -176,7 +177,7 @@ func (w *workspace) finding(ctx context.Context, id string) (findingView, error)
 	}
 	v := findingView{
 		Kept: kept, Source: sourceName(ev.Source), MessageID: ev.MessageID, URL: ev.URL, PostedAt: ev.PostedAt, EditedAt: ev.EditedAt,
-		CapturedAt: ev.CapturedAt, Origin: ev.Origin, Masked: ev.Masked, Commitment: ev.Commitment, Sealed: ev.SealedSize, Collection: ev.Collection,
+		CapturedAt: ev.CapturedAt, Origin: ev.Origin, Masked: ev.Masked, PurgedAt: ev.PurgedAt, Commitment: ev.Commitment, Sealed: ev.SealedSize, Collection: ev.Collection,
 	}
 	versions, err := w.db.Versions(ctx, ev.Source.ID, ev.MessageID)
 	if err != nil {
@@ -243,6 +244,10 @@ func (v findingView) text() string {
 	}
 	line("collected", "%s by %s, %s, with %s %s", stamp(v.CapturedAt), v.Collection.Operator, v.Origin, v.Collection.Tool.Name, v.Collection.Tool.Version)
 	line("sealed", "%d bytes, commitment sha256 %s", v.Sealed, v.Commitment)
+	if !v.PurgedAt.IsZero() {
+		fmt.Fprintf(&b, "purged       %s: text and sealed original were deleted, digests and custody stay\n", stamp(v.PurgedAt))
+		return b.String()
+	}
 	fmt.Fprintf(&b, "\n%s\n", indent(shorten(v.Masked, 20)))
 	return b.String()
 }

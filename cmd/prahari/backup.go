@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"prahari/evidence"
+)
+
+func newBackup(e env) *cobra.Command {
+	return &cobra.Command{
+		Use: "backup FILE", Short: "Copy the database while it is in use, and check the copy",
+		Long: `Copy the database as it stands into a new file, also while 'prahari watch' writes. The copy
+is checked as 'prahari doctor' would, custody log and tree too, before it gets its name; a
+file of that name is never replaced. The copy is a moment of the database alone: keep the
+keys folder and prahari.yaml apart from it, in a safe of their own. What is purged later stays in the copy until you
+delete that.`,
+		Example: examples("prahari backup /media/safe/prahari-2026-11-25.db"),
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE:    func(cmd *cobra.Command, args []string) error { return e.backup(cmd.Context(), args[0]) },
+	}
+}
+
+// backedUp is a backup as printed.
+type backedUp struct {
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+func (e env) backup(ctx context.Context, path string) (err error) {
+	w, err := e.openWorkspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close(&err)
+	bar := e.bar(1, "copying", false)
+	err = w.db.Backup(ctx, path, func(done, total int) {
+		bar.ChangeMax(total)
+		_ = bar.Set(done)
+	})
+	_ = bar.Finish()
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already: a backup replaces nothing, name another file", path)
+	}
+	if err != nil {
+		return err
+	}
+	b := backedUp{Path: path}
+	if b.SHA256, b.Bytes, err = digestFile(path); err != nil {
+		return err
+	}
+	err = w.db.Append(context.WithoutCancel(ctx), evidence.Entry{
+		Action: "backup", Object: "workspace", Actor: e.operator(), At: time.Now(), SHA256: b.SHA256, Reason: evidence.Caption(filepath.Base(path), 80),
+	})
+	if err != nil {
+		return err
+	}
+	return e.done(b, "%s: %d bytes, checked, sha256 %s\n", b.Path, b.Bytes, b.SHA256)
+}
+
+func digestFile(path string) (sum string, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, fmt.Errorf("reading the backup: %w", err)
+	}
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", 0, fmt.Errorf("reading the backup: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), size, nil
+}

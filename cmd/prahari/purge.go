@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"prahari/store"
+)
+
+// rawDays is how long sealed originals and masked texts are kept, where the
+// config does not say (guard G19).
+const rawDays = 90
+
+// expiry is the moment before which what was collected is past its retention.
+func (w *workspace) expiry(now time.Time) time.Time {
+	return now.AddDate(0, 0, -cmp.Or(w.config.Retention.RawDays, rawDays))
+}
+
+type purgeOptions struct {
+	grounds
+	dryRun, openCases bool
+}
+
+func newPurge(e env) *cobra.Command {
+	var o purgeOptions
+	cmd := &cobra.Command{
+		Use: "purge", Short: "Delete sealed originals and masked texts that are past their retention",
+		Long: `Delete the sealed original, the masked text, the tokens and the masked values of evidence
+that was collected longer ago than retention.raw_days of prahari.yaml (90). What stays is
+which message it was, when, which rule caught it, and its digests; the custody log gets an
+entry and the database a tombstone each, and both still verify. The database is rewritten
+so that no deleted byte is left in its files.
+A hold keeps evidence whatever its age. So does a case that has not ended, unless
+--open-cases says otherwise. Copies elsewhere are not touched: bundles, backups, drafts.
+An interrupted purge keeps what it did; the same command goes on.`,
+		Example: examples("prahari purge --dry-run", "prahari purge --reason 'retention of 90 days' --approver counsel"),
+		Args:    usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !o.dryRun {
+				if err := o.check(cmd, e); err != nil {
+					return err
+				}
+			}
+			return e.purge(cmd.Context(), o)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "list what would be deleted and what is kept, delete nothing")
+	cmd.Flags().BoolVar(&o.openCases, "open-cases", false, "also what belongs to cases that have not ended")
+	return cmd
+}
+
+// expiredView is a piece of evidence past its retention, as printed.
+type expiredView struct {
+	ID         string    `json:"id"`
+	CapturedAt time.Time `json:"captured_at"`
+	Bytes      int64     `json:"bytes"`
+	State      string    `json:"state"` // "due", "held", "open case"
+	Because    string    `json:"because,omitempty"`
+}
+
+func (o purgeOptions) view(x store.Expired) expiredView {
+	v := expiredView{x.ID, x.CapturedAt, x.Size, "due", ""}
+	switch {
+	case x.Hold != "":
+		v.State, v.Because = "held", x.Hold
+	case x.OpenCase != "" && !o.openCases:
+		v.State, v.Because = "open case", x.OpenCase
+	}
+	return v
+}
+
+// purged is what a purge did, as printed.
+type purged struct {
+	Purged   int       `json:"purged"`
+	Held     int       `json:"held"`
+	OpenCase int       `json:"open_case"`
+	Before   time.Time `json:"collected_before"`
+	Bundles  []string  `json:"bundles,omitempty"` // that still hold sealed originals of what is purged
+}
+
+func (e env) purge(ctx context.Context, o purgeOptions) (err error) {
+	w, err := e.openWorkspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close(&err)
+	now := time.Now()
+	result := purged{Before: w.expiry(now)}
+	all, err := w.db.Expired(ctx, result.Before)
+	if err != nil {
+		return err
+	}
+	views := make([]expiredView, len(all))
+	for i, x := range all {
+		views[i] = o.view(x)
+		switch views[i].State {
+		case "held":
+			result.Held++
+		case "open case":
+			result.OpenCase++
+		}
+	}
+	if o.dryRun {
+		return printList(e, views, "Nothing is past its retention.",
+			column[expiredView]{"evidence", func(v expiredView) string { return v.ID }, 0},
+			column[expiredView]{"collected", func(v expiredView) string { return stamp(v.CapturedAt) }, 0},
+			column[expiredView]{"bytes", func(v expiredView) string { return fmt.Sprint(v.Bytes) }, 0},
+			column[expiredView]{"state", func(v expiredView) string { return v.State }, 0},
+			column[expiredView]{"because", func(v expiredView) string { return v.Because }, 0},
+		)
+	}
+	bar := e.bar(int64(len(all)), "purging", false)
+	result.Purged, err = w.db.PurgeEvidence(ctx, all, store.Purge{
+		Reason: o.reason, Actor: e.operator(), Approver: o.approver, At: now, OpenCases: o.openCases,
+	}, func(n int) { _ = bar.Set(n) })
+	_ = bar.Finish()
+	if err != nil {
+		return fmt.Errorf("%s purged, then: %w", count(result.Purged, "item"), err)
+	}
+	if err := w.db.Compact(ctx); err != nil {
+		if errors.Is(err, store.ErrInUse) {
+			return fmt.Errorf("%d are purged, and deleted bytes may still be in the database's files: %w; stop 'prahari watch' and run the same command again", result.Purged, err)
+		}
+		return err
+	}
+	if result.Bundles, err = w.bundlesOf(views); err != nil {
+		return err
+	}
+	return result.print(e)
+}
+
+func (r purged) print(e env) error {
+	for _, dir := range r.Bundles {
+		e.say("%s still holds sealed originals of what is purged: keep it on purpose, or delete it.", dir)
+	}
+	if e.global.json {
+		return printJSON(e.out, r)
+	}
+	_, err := fmt.Fprintf(e.out, "%d purged that were collected before %s; %d held, %d kept for cases that have not ended\n",
+		r.Purged, r.Before.UTC().Format(time.DateOnly), r.Held, r.OpenCase)
+	return err
+}
+
+// bundlesOf finds bundles in the workspace with sealed originals that are due.
+func (w *workspace) bundlesOf(views []expiredView) ([]string, error) {
+	found, err := filepath.Glob(w.path("bundles/*/data/sealed/raw-*.tar.age"))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	due := map[string]bool{}
+	for _, v := range views {
+		due[v.ID] = v.State == "due"
+	}
+	var dirs []string
+	for _, path := range found {
+		id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "raw-"), ".tar.age")
+		if dir := filepath.Dir(filepath.Dir(filepath.Dir(path))); due[id] && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs, nil
+}
+
+// sayPurged tells what an export of a case cannot hold any more.
+func (w *workspace) sayPurged(ctx context.Context, caseID string) error {
+	n, err := w.db.PurgedCaseItems(ctx, caseID)
+	if err == nil && n > 0 {
+		w.env.say("%s of the case purged: the bundle has their custody entries alone.", count(n, "item"))
+	}
+	return err
+}
