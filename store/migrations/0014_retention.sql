@@ -4,7 +4,7 @@ CREATE TABLE hold (
 	released_by TEXT NOT NULL, release_approved_by TEXT NOT NULL, release_reason TEXT NOT NULL, released_ms BIGINT NOT NULL
 );
 CREATE TABLE tombstone (
-	evidence_id TEXT PRIMARY KEY REFERENCES evidence (id), custody_seq BIGINT NOT NULL REFERENCES custody (seq), at_ms BIGINT NOT NULL
+	evidence_id TEXT PRIMARY KEY REFERENCES evidence (id), custody_seq BIGINT NOT NULL, at_ms BIGINT NOT NULL
 );
 CREATE INDEX case_finding_finding ON case_finding (finding_id);
 -- What a hold keeps: a piece of evidence, a source's, a case's with every version of its messages, or all of the workspace.
