@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // A Text may hold someone's identifiers. It prints, logs and encodes as its
@@ -22,3 +23,13 @@ func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(t))
 // Reveal returns the content. Callers must not let it reach a disk, a log, an
 // error or a terminal.
 func (t Text) Reveal() string { return string(t) }
+
+// Cell returns a value as a cell of CSV that no spreadsheet takes for a formula,
+// whatever space stands before it and however wide its sign is.
+func Cell(s string) string {
+	s = Printable(s)
+	if strings.IndexAny(strings.TrimSpace(s), "=+-@＝＋－＠") == 0 {
+		return "'" + s
+	}
+	return s
+}

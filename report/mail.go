@@ -13,7 +13,6 @@ import (
 	"github.com/emersion/go-message"
 	msgmail "github.com/emersion/go-message/mail"
 
-	"prahari/document"
 	"prahari/evidence"
 )
 
@@ -126,24 +125,14 @@ func targetsCSV(facts Facts) (string, error) {
 	rows := [][]string{{"username", "telegram_id", "kind", "title", "url", "first_seen_utc", "last_seen_utc", "deleted_at_source"}}
 	for _, t := range facts.Targets {
 		seen := func(at time.Time) string { return at.UTC().Format(time.RFC3339) }
-		row := []string{cell(t.Username), strconv.FormatInt(t.PeerID, 10), string(t.Kind), cell(t.Title), cell(t.URL), seen(t.FirstSeen), seen(t.LastSeen), ""}
+		row := []string{evidence.Cell(t.Username), strconv.FormatInt(t.PeerID, 10), string(t.Kind), evidence.Cell(t.Title), evidence.Cell(t.URL), seen(t.FirstSeen), seen(t.LastSeen), ""}
 		rows = append(rows, row)
 		for _, m := range t.Messages {
-			rows = append(rows, []string{cell(t.Username), strconv.FormatInt(t.PeerID, 10), "message", "", cell(m.URL), seen(m.PostedAt), "", strconv.FormatBool(m.Deleted)})
+			rows = append(rows, []string{evidence.Cell(t.Username), strconv.FormatInt(t.PeerID, 10), "message", "", evidence.Cell(m.URL), seen(m.PostedAt), "", strconv.FormatBool(m.Deleted)})
 		}
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return "", fmt.Errorf("writing targets.csv: %w", err)
 	}
 	return out.String(), nil
-}
-
-// cell returns a value that no spreadsheet takes for a formula, whatever space
-// stands before it and however wide its sign is.
-func cell(s string) string {
-	s = document.Inert(s)
-	if first := strings.TrimSpace(s); strings.IndexAny(first, "=+-@＝＋－＠") == 0 {
-		return "'" + s
-	}
-	return s
 }

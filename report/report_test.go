@@ -144,15 +144,32 @@ func TestMailParses(t *testing.T) {
 	if m.Header.Get("X-Unsent") != "1" || m.Header.Get("Message-Id") == "" || m.Header.Get("Mime-Version") != "1.0" {
 		t.Errorf("headers are %v", m.Header)
 	}
+	parts := parts(t, d.Notice.EML)
+	if len(parts) != 2 || strings.Join(strings.Fields(parts[0]), " ") != strings.Join(strings.Fields(string(d.Forms[".txt"])), " ") {
+		t.Fatalf("%d parts", len(parts))
+	}
+	rows, err := csv.NewReader(strings.NewReader(parts[1])).ReadAll()
+	if err != nil || len(rows) != 5 || rows[1][3][0] != '\'' || rows[3][7] != "true" {
+		t.Errorf("targets.csv is %v, %v", rows, err)
+	}
+}
+
+// parts returns the decoded parts of a mail.
+func parts(t *testing.T, eml []byte) []string {
+	t.Helper()
+	m, err := mail.ReadMessage(bytes.NewReader(eml))
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var parts []string
+	var out []string
 	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
 		p, err := r.NextRawPart()
 		if errors.Is(err, io.EOF) {
-			break
+			return out
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -161,14 +178,7 @@ func TestMailParses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts = append(parts, string(text))
-	}
-	if len(parts) != 2 || strings.Join(strings.Fields(parts[0]), " ") != strings.Join(strings.Fields(string(d.Forms[".txt"])), " ") {
-		t.Fatalf("%d parts", len(parts))
-	}
-	rows, err := csv.NewReader(strings.NewReader(parts[1])).ReadAll()
-	if err != nil || len(rows) != 5 || rows[1][3][0] != '\'' || rows[3][7] != "true" {
-		t.Errorf("targets.csv is %v, %v", rows, err)
+		out = append(out, string(text))
 	}
 }
 

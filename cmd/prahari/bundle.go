@@ -183,6 +183,9 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err := w.addSources(ctx, &in, sources); err != nil {
 		return in, 0, err
 	}
+	if err := w.addMachine(ctx, &in); err != nil {
+		return in, 0, err
+	}
 	return in, items, w.addCustody(ctx, &in)
 }
 

@@ -16,7 +16,7 @@ import (
 func newCase(e env) *cobra.Command {
 	return noun("case", "Findings about one abuser, and what the team decided about them",
 		newCaseOpen(e), newCaseList(e), newCaseShow(e), newCaseAdd(e), newCaseSuggest(e), newCaseNote(e), newCaseMerge(e), newCaseAssign(e),
-		newCaseConfirm(e), newCaseApprove(e), newCaseClose(e), newCaseReopen(e), newCaseDeadlines(e))
+		newCaseConfirm(e), newCaseApprove(e), newCaseClose(e), newCaseReopen(e), newCaseDeadlines(e), newCaseExport(e))
 }
 
 type caseOptions struct {

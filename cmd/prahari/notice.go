@@ -123,10 +123,14 @@ func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) (e
 	if err := w.writeFacts(facts); err != nil {
 		return err
 	}
+	attachments, err := w.xarf(ctx, c)
+	if err != nil {
+		return err
+	}
 	var draft report.Draft
 	var check report.LintInput
 	write := func(id string) (evidence.Notice, error) {
-		draft, err = book.Draft(o.kind, facts, report.DraftOptions{NoticeID: id, Language: o.language, FollowUp: o.followUp, Now: time.Now(), DraftedBy: e.operator()})
+		draft, err = book.Draft(o.kind, facts, report.DraftOptions{NoticeID: id, Language: o.language, FollowUp: o.followUp, Now: time.Now(), DraftedBy: e.operator(), Attachments: attachments})
 		if errors.Is(err, report.ErrNoKind) {
 			return evidence.Notice{}, fmt.Errorf("%w; 'prahari notice routes' lists them", err)
 		}
