@@ -10,7 +10,7 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # A time, or a number of runs: 5000x.
 FUZZTIME ?= 30s
 
-.PHONY: bench-matcher bench-scanner all build test demo lint fmt fuzz bench golden interop consumers clean
+.PHONY: mutate bench-matcher bench-scanner all build test demo lint fmt fuzz bench golden interop consumers clean
 all: build
 
 build: ## build bin/prahari
@@ -27,6 +27,7 @@ test: ## pass the tests
 	@command -v python3 >/dev/null || echo "SKIPPED: no python3 on this machine, so its mail parser did not read the drafts"
 	@[ -n "$$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null || echo "SKIPPED: no PostgreSQL server on this machine, so the store's tests ran on SQLite alone"
 	@command -v age >/dev/null || echo "SKIPPED: no age on this machine, so it opened nothing that was sealed"
+	@[ -n "$$MUTATE" ] || echo "SKIPPED: verify.sh on all of the ten thousand damaged bundles, it read a sample of 400; make mutate runs it on all"
 	@[ -n "$$CORPUS" ] || echo "SKIPPED: the tests on a labelled corpus, for CORPUS names none; make bench-matcher runs them"
 
 demo: build ## the main job, on an embedded data centre
@@ -69,6 +70,9 @@ consumers: ## install the programs that tests hand artefacts to (Debian, as root
 
 clean:
 	rm -rf bin prahari-demo
+
+mutate: ## verify.sh too on all ten thousand damaged bundles, some ten minutes
+	MUTATE=10000 $(GO) test ./bundle -count=1 -run TestTenThousand -v -timeout 60m
 
 bench-scanner: ## reading histories and pushes beside a bare loop, with growth and memory; about a minute
 	@BENCH_SCANNER=$${BENCH_SCANNER:-300} $(GO) test ./scanner -count=1 -run TestSpeed -v -timeout 20m > bench-scanner.log || { cat bench-scanner.log; exit 1; }
