@@ -47,6 +47,7 @@ type Kept struct {
 	NotDecisive  []string     `json:"not_decisive,omitempty"` // what else the text holds
 	Plausibility Plausibility `json:"plausibility,omitzero"`  // of the whole text
 	Records      []KeptRecord `json:"records"`
+	Distinct     map[Kind]int `json:"distinct_without_token,omitempty"` // values of kinds that get no token
 }
 
 // A KeptRecord is a record as stored.

@@ -14,6 +14,7 @@ import (
 type Maker struct {
 	Sealer    *Sealer
 	Key       TokenKey
+	Tokenless []Kind                            // identifiers that are counted and get no token
 	Canonical func(Kind, Form, string) Text     // matcher.Canonical
 	Weigh     func(string, Result) Plausibility // matcher.Matcher.Weigh
 	Operator  string                            // who runs prahari: "analyst:a1"
@@ -125,6 +126,7 @@ func (k *Maker) keep(evidenceID, text string, f Finding) Kept {
 	for _, r := range f.Records {
 		kept.Records = append(kept.Records, k.keepRecord(text, r))
 	}
+	kept.Distinct = k.countTokenless(text, f)
 	return kept
 }
 
@@ -134,7 +136,7 @@ func (k *Maker) keepRecord(text string, r Record) KeptRecord {
 		value := k.Canonical(m.Kind, m.Form, text[m.Start:m.End])
 		id := KeptIdentifier{Kind: m.Kind, Form: m.Form, Validity: m.Validity, Label: m.Label, Masked: MaskValue(m.Kind, m.Form, value)}
 		// A date of birth or a half-hidden number names nobody: no token.
-		if m.Form != Masked && m.Kind != DateOfBirth {
+		if m.Form != Masked && m.Kind != DateOfBirth && !slices.Contains(k.Tokenless, m.Kind) {
 			id.Token = k.Key.Token(m.Kind, value)
 		}
 		kept.Identifiers = append(kept.Identifiers, id)
@@ -145,4 +147,28 @@ func (k *Maker) keepRecord(text string, r Record) KeptRecord {
 		}
 	}
 	return kept
+}
+
+// countTokenless counts the distinct values of the kinds that get no token, in
+// memory: the values are dropped here, and only the numbers stay.
+func (k *Maker) countTokenless(text string, f Finding) map[Kind]int {
+	seen := map[Text]bool{}
+	var distinct map[Kind]int
+	for _, r := range f.Records {
+		for _, m := range r.Matches {
+			if m.Form == Masked || !slices.Contains(k.Tokenless, m.Kind) {
+				continue
+			}
+			value := Text(m.Kind) + "|" + k.Canonical(m.Kind, m.Form, text[m.Start:m.End])
+			if seen[value] {
+				continue
+			}
+			seen[value] = true
+			if distinct == nil {
+				distinct = map[Kind]int{}
+			}
+			distinct[m.Kind]++
+		}
+	}
+	return distinct
 }

@@ -77,6 +77,12 @@ func scanEntry(scan func(...any) error) (evidence.Entry, error) {
 	return e, nil
 }
 
+// CountTokens tells how many tokens there are, and of how many identifiers.
+func (db *DB) CountTokens(ctx context.Context) (tokens, identifiers int64, err error) {
+	err = db.sql.QueryRowContext(ctx, `SELECT count(*), count(DISTINCT token) FROM token`).Scan(&tokens, &identifiers)
+	return tokens, identifiers, translate(err)
+}
+
 // verifyEvery is how many entries VerifyCustody checks between two reports.
 const verifyEvery = 1000
 

@@ -153,7 +153,7 @@ func strip(ctx context.Context, tx *sql.Tx, evidenceID string) (err error) {
 	for _, k := range all {
 		body, err := json.Marshal(evidence.Kept{
 			ID: k.ID, EvidenceID: k.EvidenceID, Rule: k.Rule, RuleVersion: k.RuleVersion, RuleHash: k.RuleHash, Title: k.Title,
-			Severity: k.Severity, Confidence: k.Confidence, Words: []string{}, Reasons: []string{}, Records: []evidence.KeptRecord{},
+			Severity: k.Severity, Confidence: k.Confidence, Words: []string{}, Reasons: []string{}, Records: []evidence.KeptRecord{}, Distinct: k.Distinct,
 		})
 		if err != nil {
 			return err

@@ -207,7 +207,7 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 	if err != nil {
 		return refusal{err}
 	}
-	key, err := w.tokenKey()
+	key, err := w.tokenKey(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 	if err != nil {
 		return err
 	}
-	maker, err := w.maker(finder, scanner.Layer)
+	maker, err := w.maker(ctx, finder, scanner.Layer)
 	if err != nil {
 		return err
 	}

@@ -151,7 +151,10 @@ func (e env) canaryAdd(ctx context.Context, label string, o canaryOptions) (err 
 	if err != nil {
 		return err
 	}
-	key, err := w.tokenKey()
+	if slices.Contains(w.tokenless(), c.Kind) {
+		return fmt.Errorf("a canary is recognised by its token, and this workspace makes none of %s (tokens.no_aadhaar in prahari.yaml): register another kind", c.Kind)
+	}
+	key, err := w.tokenKey(ctx)
 	if err != nil {
 		return err
 	}

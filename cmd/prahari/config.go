@@ -28,6 +28,7 @@ type config struct {
 	Timestamp    stampConfig    `yaml:"timestamp,omitempty"`
 	LeakGate     leakGateConfig `yaml:"leak_gate,omitempty"`
 	Retention    retention      `yaml:"retention,omitempty"`
+	Tokens       tokenConfig    `yaml:"tokens,omitempty"`
 }
 
 // leakGateConfig names what may stand in a bundle's open files although it looks
@@ -89,6 +90,11 @@ type authorityConfig struct {
 	URL   string `yaml:"url"`
 	Roots string `yaml:"roots"`           // PEM file
 	Chain string `yaml:"chain,omitempty"` // PEM file of certificates that its answers leave out
+}
+
+// tokenConfig says of what no tokens are made.
+type tokenConfig struct {
+	NoAadhaar bool `yaml:"no_aadhaar,omitempty"` // Aadhaar numbers and VIDs are counted, then dropped
 }
 
 // retention says how long what is kept, in days.

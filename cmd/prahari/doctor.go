@@ -51,8 +51,11 @@ func (e env) doctor(ctx context.Context) (err error) {
 	}
 	_, err = evidence.NewSealer(w.config.Recipients)
 	add("recipients", err, fmt.Sprintf("evidence is sealed to %d keys", len(w.config.Recipients)))
-	_, err = w.tokenKey()
-	add("token key", err, "readable, and by its owner only")
+	if _, err = w.tokenKey(ctx); errors.Is(err, errKeyDestroyed) {
+		checks = append(checks, check{"token key", "warn", err.Error()})
+	} else {
+		add("token key", err, "readable, and by its owner only")
+	}
 	signer, err := w.signer()
 	detail := ""
 	if err == nil {

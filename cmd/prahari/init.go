@@ -23,6 +23,7 @@ type initOptions struct {
 	organisation   organisation
 	recipients     []string
 	demoIdentities string
+	noAadhaar      bool
 }
 
 func newInit(e env) *cobra.Command {
@@ -52,6 +53,7 @@ prahari out, --demo-identities FOLDER makes two; move them off the machine.`,
 	f.StringVar(&o.organisation.Contact, "contact", "", "a person who answers for the notices")
 	f.StringVar(&o.organisation.Email, "email", "", "that person's e-mail address")
 	f.StringArrayVar(&o.recipients, "recipient", nil, "an age public key that opens evidence (repeat)")
+	f.BoolVar(&o.noAadhaar, "no-aadhaar-token", false, "count Aadhaar numbers and VIDs and make no token of them")
 	f.StringVar(&o.demoIdentities, "demo-identities", "", "make two identities in this folder, outside the workspace")
 	return cmd
 }
@@ -111,7 +113,7 @@ func (e env) init(cmd *cobra.Command, o initOptions) (err error) {
 		return err
 	}
 	// The config comes last: a workspace without it is none, and init can be repeated.
-	if err := writeConfig(filepath.Join(dir, configName), config{Organisation: o.organisation, Recipients: o.recipients, Database: e.global.database}); err != nil {
+	if err := writeConfig(filepath.Join(dir, configName), config{Organisation: o.organisation, Recipients: o.recipients, Database: e.global.database, Tokens: tokenConfig{NoAadhaar: o.noAadhaar}}); err != nil {
 		return err
 	}
 	e.say("Workspace %s is ready. Evidence is sealed to %d keys; bundles are signed by %s.", dir, len(o.recipients), signer.Fingerprint())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -83,6 +84,8 @@ func TestScripts(t *testing.T) {
 			"authority": authority,
 			// silence NAME: the authority goes away. speak NAME: it is back, at the same address.
 			"silence": silence, "speak": speak,
+			// nowhere FILE DIR: the file's content is in no file of the folder, as text or as the bytes that its hex stands for.
+			"nowhere": nowhere,
 			// sql FILE STATEMENT: meddle with a database.
 			"sql": meddle,
 		},
@@ -340,4 +343,28 @@ func sw(ts *testscript.TestScript, args []string) *switched {
 		ts.Fatalf("no authority %s", args[0])
 	}
 	return found.(*switched) //nolint:forcetypeassert // nothing else is stored under such a name
+}
+
+func nowhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: nowhere FILE DIR")
+	}
+	text := strings.TrimSpace(ts.ReadFile(args[0]))
+	key, err := hex.DecodeString(text)
+	ts.Check(err)
+	looked := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[1]), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		looked++
+		if bytes.Contains(data, []byte(text)) || bytes.Contains(data, key) {
+			ts.Fatalf("%s holds it", path)
+		}
+		return err
+	}))
+	if looked < 5 {
+		ts.Fatalf("only %d files were looked at", looked)
+	}
 }

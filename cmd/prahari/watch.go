@@ -18,6 +18,7 @@ type watchOptions struct {
 	account      string
 	lasts        time.Duration
 	backfillOnly bool
+	noAadhaar    bool
 	metrics      string
 	lines        bool
 }
@@ -45,6 +46,7 @@ prahari.yaml it stops with exit code 6.`,
 	f.DurationVar(&o.lasts, "for", 0, "stop after this time, such as 1h")
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics at this address, such as 127.0.0.1:9464")
 	f.BoolVar(&o.lines, "lines", false, "no screen on a terminal, but a line for each thing that happens")
+	f.BoolVar(&o.noAadhaar, "no-aadhaar-token", false, "count Aadhaar numbers and VIDs and make no token of them, whatever the config says")
 	f.BoolVar(&o.backfillOnly, "backfill-only", false, "stop when the history is read")
 	return cmd
 }
@@ -76,7 +78,8 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	maker, err := w.maker(finder, scanner.Layer)
+	w.config.Tokens.NoAadhaar = w.config.Tokens.NoAadhaar || o.noAadhaar
+	maker, err := w.maker(ctx, finder, scanner.Layer)
 	if err != nil {
 		return err
 	}

@@ -100,25 +100,31 @@ func secretFile(path, what string) ([]byte, error) {
 	return data, nil
 }
 
-func (w *workspace) tokenKey() (evidence.TokenKey, error) {
-	data, err := secretFile(w.path(tokenKeyName), "token key")
+func (w *workspace) tokenKey(ctx context.Context) (evidence.TokenKey, error) {
+	path := w.path(tokenKeyName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := w.tokenKeyDestroyed(ctx); err != nil {
+			return evidence.TokenKey{}, err
+		}
+	}
+	data, err := secretFile(path, "token key")
 	if err != nil {
 		return evidence.TokenKey{}, err
 	}
 	key, err := evidence.ParseTokenKey(string(data))
 	if err != nil {
-		return key, fmt.Errorf("token key %s: %w; restore it from your backup", w.path(tokenKeyName), err)
+		return key, fmt.Errorf("token key %s: %w; restore it from your backup", path, err)
 	}
 	return key, nil
 }
 
 // maker makes evidence with this workspace's keys.
-func (w *workspace) maker(finder *matcher.Matcher, layer int) (*evidence.Maker, error) {
+func (w *workspace) maker(ctx context.Context, finder *matcher.Matcher, layer int) (*evidence.Maker, error) {
 	sealer, err := evidence.NewSealer(w.config.Recipients)
 	if err != nil {
 		return nil, fmt.Errorf("%s: recipients: %w", w.path(configName), err)
 	}
-	key, err := w.tokenKey()
+	key, err := w.tokenKey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,8 +134,17 @@ func (w *workspace) maker(finder *matcher.Matcher, layer int) (*evidence.Maker, 
 	}
 	tool.Layer = layer
 	return &evidence.Maker{
-		Sealer: sealer, Key: key, Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: w.env.operator(), Host: thisHost(), Tool: tool,
+		Sealer: sealer, Key: key, Tokenless: w.tokenless(), Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: w.env.operator(),
+		Host: thisHost(), Tool: tool,
 	}, nil
+}
+
+// tokenless are the kinds of which the workspace makes no tokens.
+func (w *workspace) tokenless() []evidence.Kind {
+	if w.config.Tokens.NoAadhaar {
+		return []evidence.Kind{evidence.Aadhaar, evidence.VID}
+	}
+	return nil
 }
 
 // logKey is the key that signs checkpoints of the custody log. A workspace of an
