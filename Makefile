@@ -10,7 +10,7 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # A time, or a number of runs: 5000x.
 FUZZTIME ?= 30s
 
-.PHONY: mutate bench-matcher bench-scanner all build test demo lint fmt fuzz bench golden interop consumers clean
+.PHONY: mutate bench-matcher bench-scanner bench-vault all build test demo lint fmt fuzz bench golden interop consumers clean
 all: build
 
 build: ## build bin/prahari
@@ -77,6 +77,10 @@ mutate: ## verify.sh too on all ten thousand damaged bundles, some ten minutes
 bench-scanner: ## reading histories and pushes beside a bare loop, with growth and memory; about a minute
 	@BENCH_SCANNER=$${BENCH_SCANNER:-300} $(GO) test ./scanner -count=1 -run TestSpeed -v -timeout 20m > bench-scanner.log || { cat bench-scanner.log; exit 1; }
 	@sed -n 's/.*speed_test.go:[0-9]*: //p' bench-scanner.log; rm -f bench-scanner.log
+
+bench-vault: ## evidence written beside plain rows, and a list of cases over a million findings
+	@BENCH_VAULT=$${BENCH_VAULT:-20000} $(GO) test ./store -count=1 -run 'TestVaultSpeed|TestCaseListSpeed' -v -timeout 20m > bench-vault.log || { cat bench-vault.log; exit 1; }
+	@sed -n 's/.*vault_test.go:[0-9]*: //p' bench-vault.log; rm -f bench-vault.log
 
 bench-matcher: ## the matcher against yardsticks and on a labelled corpus; BENCH names the suite's folder
 	sh matcher/bench.sh 64 1

@@ -13,7 +13,9 @@ type Case struct {
 	OpenedAt time.Time
 	OpenedBy string
 	Status   Decision
-	Findings []string
+	Findings []string // not in a list of cases
+
+	FindingCount int // also in a list
 
 	Assignee    string // "": nobody
 	ConfirmedBy string

@@ -325,6 +325,12 @@ func TestCasesAndNotices(t *testing.T) {
 	if n, err := db.AddToCase(ctx, c.ID, []string{"f-0001", "f-0002", "f-0001"}, "analyst:a1", ""); err != nil || n != 2 {
 		t.Errorf("added %d, %v", n, err)
 	}
+	if listed, err := db.Cases(ctx); err != nil || len(listed) != 1 || listed[0].FindingCount != 2 {
+		t.Errorf("listed %+v, %v", listed, err)
+	}
+	if whole, err := db.Case(ctx, c.ID); err != nil || whole.FindingCount != len(whole.Findings) {
+		t.Errorf("%+v, %v", whole, err)
+	}
 	if items, err := db.CaseEvidence(ctx, c.ID); err != nil || len(items) != 2 {
 		t.Errorf("%d items, %v", len(items), err)
 	}

@@ -163,6 +163,7 @@ type caseView struct {
 	ApprovedBy  string               `json:"approved_by,omitempty"`
 	ApprovedAt  time.Time            `json:"approved_at,omitzero"`
 	MergedInto  string               `json:"merged_into,omitempty"`
+	Count       int                  `json:"finding_count"`
 	Findings    []string             `json:"findings"`
 	Notices     []string             `json:"notices,omitempty"`
 	Notes       []evidence.Note      `json:"notes,omitempty"`
@@ -184,7 +185,7 @@ func viewCase(c evidence.Case) caseView {
 	return caseView{
 		ID: c.ID, Title: c.Title, Status: c.Status, Observed: c.Observed, OpenedAt: c.OpenedAt, OpenedBy: c.OpenedBy, ChangedAt: c.ChangedAt,
 		Assignee: c.Assignee, ConfirmedBy: c.ConfirmedBy, ApprovedBy: c.ApprovedBy, ApprovedAt: c.ApprovedAt, MergedInto: c.MergedInto,
-		Findings: c.Findings, Notes: c.Notes,
+		Count: c.FindingCount, Findings: c.Findings, Notes: c.Notes,
 	}
 }
 
@@ -237,6 +238,11 @@ func (e env) caseList(ctx context.Context, o caseListOptions) (err error) {
 			o.open && c.Status.Ended() || o.assignee != "" && !evidence.SamePerson(c.Assignee, o.assignee) {
 			continue
 		}
+		if e.global.json { // with the findings' ids and the notes, which a person does not see in a list
+			if c, err = w.db.Case(ctx, c.ID); err != nil {
+				return err
+			}
+		}
 		views = append(views, viewCase(c))
 	}
 	return printList(e, views, "No such cases. 'prahari case open' makes one from findings.",
@@ -245,7 +251,7 @@ func (e env) caseList(ctx context.Context, o caseListOptions) (err error) {
 		column[caseView]{"observed", func(c caseView) string { return string(c.Observed) }, 0},
 		column[caseView]{"opened", func(c caseView) string { return stamp(c.OpenedAt) }, 0},
 		column[caseView]{"assignee", func(c caseView) string { return c.Assignee }, 20},
-		column[caseView]{"findings", func(c caseView) string { return fmt.Sprint(len(c.Findings)) }, 0},
+		column[caseView]{"findings", func(c caseView) string { return fmt.Sprint(c.Count) }, 0},
 		column[caseView]{"title", func(c caseView) string { return c.Title }, 60},
 	)
 }
