@@ -53,44 +53,54 @@ func TestSpeed(t *testing.T) {
 		many = 5000
 	}
 	a := newArena(t, thousands*1000, many)
-	var bare, own, mtcute []float64
 	messages := float64(atOnce * thousands * 1000)
-	var bareWork, ownWork, serverWork []float64
-	for range 5 {
-		before, served := work("self"), work(a.pid)
-		bare = append(bare, messages/a.bare(a.large).Seconds())
-		between := work("self")
-		bareWork, serverWork = append(bareWork, (between-before)/messages), append(serverWork, (work(a.pid)-served)/messages)
-		own = append(own, messages/a.alone(a.large).Seconds())
-		ownWork = append(ownWork, (work("self")-between)/messages)
-	}
-	// What limits: each side has a core when both are free, and shares them when not.
-	t.Logf("cpu-us a message: data centre %.2f, bare loop %.2f, backfill %.2f", 1e6*median(serverWork), 1e6*median(bareWork), 1e6*median(ownWork))
-	t.Logf("rate bare %.0f", median(bare))
-	t.Logf("rate backfill %.0f", median(own))
-	t.Logf("ratio backfill/bare %.2f", median(ratios(own, bare)))
-	for range 3 {
-		if rate := a.mtcute(); rate > 0 {
-			mtcute = append(mtcute, rate)
+	t.Run("history", func(t *testing.T) {
+		var bare, own, bareWork, ownWork, serverWork []float64
+		for range 5 {
+			before, served := work("self"), work(a.pid)
+			bare = append(bare, messages/a.bare(a.large).Seconds())
+			between := work("self")
+			bareWork, serverWork = append(bareWork, (between-before)/messages), append(serverWork, (work(a.pid)-served)/messages)
+			own = append(own, messages/a.alone(a.large).Seconds())
+			ownWork = append(ownWork, (work("self")-between)/messages)
 		}
-	}
-	if len(mtcute) > 0 {
-		t.Logf("rate mtcute %.0f", median(mtcute))
-		t.Logf("ratio backfill/mtcute %.2f", median(own)/median(mtcute))
-	}
-	t.Logf("rate live %.0f", a.live(20_000))
-	var few, all []float64
-	peak := int64(0)
-	for range 3 {
-		took, rss := a.inChild(a.small[:many/100])
-		few = append(few, took.Seconds()/float64(many/100))
-		peak = max(peak, rss)
-	}
-	took, rss := a.inChild(a.small)
-	all, peak = append(all, took.Seconds()/float64(many)), max(peak, rss)
-	t.Logf("rate backfill of %d sources %.0f", many, 1000/median(all))
-	t.Logf("ratio growth %.2f", median(all)/median(few))
-	t.Logf("peak-mb %d", peak>>20)
+		// What limits: each side has a core when both are free, and shares them when not.
+		t.Logf("cpu-us a message: data centre %.2f, bare loop %.2f, backfill %.2f", 1e6*median(serverWork), 1e6*median(bareWork), 1e6*median(ownWork))
+		t.Logf("rate bare %.0f", median(bare))
+		t.Logf("rate backfill %.0f", median(own))
+		t.Logf("ratio backfill/bare %.2f", median(ratios(own, bare)))
+	})
+	t.Run("mtcute", func(t *testing.T) {
+		var theirs, ours []float64
+		for range 3 {
+			rate := a.mtcute()
+			if rate == 0 {
+				return
+			}
+			theirs, ours = append(theirs, rate), append(ours, messages/a.alone(a.large).Seconds())
+		}
+		t.Logf("rate mtcute %.0f", median(theirs))
+		t.Logf("ratio backfill/mtcute %.2f", median(ratios(ours, theirs)))
+	})
+	t.Run("live", func(t *testing.T) {
+		var rates []float64
+		for range 3 {
+			rates = append(rates, a.live(20_000))
+		}
+		t.Logf("rate live %.0f", median(rates))
+	})
+	t.Run("growth", func(t *testing.T) {
+		var few []float64
+		for range 3 {
+			took, _ := a.inChild(a.small[:many/100])
+			few = append(few, took.Seconds()/float64(many/100*1000))
+		}
+		took, peak := a.inChild(a.small)
+		all := took.Seconds() / float64(many*1000)
+		t.Logf("rate backfill of %d sources %.0f, of %d %.0f", many, 1/all, many/100, 1/median(few))
+		t.Logf("ratio growth %.2f", all/median(few))
+		t.Logf("peak-mb %d", peak>>20)
+	})
 }
 
 // work is how many seconds a process has run on a processor, 0 where the system
@@ -187,6 +197,7 @@ type arena struct {
 	recipients   []string
 	large, small []evidence.Source
 	pushed       evidence.Source
+	posted       int // messages to it
 }
 
 func newArena(t *testing.T, each, many int) *arena {
@@ -390,14 +401,7 @@ func (a *arena) alone(sources []evidence.Source) time.Duration {
 	db := a.fresh(filepath.Join(a.t.TempDir(), "prahari.db"), sources)
 	s := a.scanner(db)
 	if path := os.Getenv("BENCH_PROFILE"); path != "" {
-		file, err := os.Create(path)
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		if err := pprof.StartCPUProfile(file); err != nil {
-			a.t.Fatal(err)
-		}
-		defer func() { pprof.StopCPUProfile(); _ = file.Close() }()
+		defer profile(a.t, path)()
 	}
 	began := time.Now()
 	if err := s.Run(a.t.Context(), scanner.RunOptions{Sources: sources, BackfillOnly: true}); err != nil {
@@ -411,6 +415,19 @@ func (a *arena) alone(sources []evidence.Source) time.Duration {
 		a.t.Fatal(err)
 	}
 	return took
+}
+
+// profile writes where the processor's time goes until it is stopped.
+func profile(t *testing.T, path string) (stop func()) {
+	t.Helper()
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		t.Fatal(err)
+	}
+	return func() { pprof.StopCPUProfile(); _ = file.Close() }
 }
 
 // mtcute reads the same histories with another library, 0 where it is not here.
@@ -507,7 +524,11 @@ func (a *arena) live(n int) float64 {
 	case err := <-ended:
 		a.t.Fatal(err)
 	}
-	began := time.Now()
+	if path := os.Getenv("BENCH_PROFILE"); path != "" {
+		defer profile(a.t, path)()
+	}
+	began, first, last := time.Now(), int64(a.posted)+1, int64(a.posted+n)
+	a.posted += n
 	if _, err := fmt.Fprintln(a.in, n); err != nil {
 		a.t.Fatal(err)
 	}
@@ -523,7 +544,7 @@ func (a *arena) live(n int) float64 {
 		for _, o := range observed {
 			ranges = append(ranges, o.Range)
 		}
-		if len(evidence.Missing(evidence.Range{Lo: 1, Hi: int64(n)}, evidence.Merge(ranges))) == 0 {
+		if len(evidence.Missing(evidence.Range{Lo: first, Hi: last}, evidence.Merge(ranges))) == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -531,8 +552,9 @@ func (a *arena) live(n int) float64 {
 		}
 	}
 	took := time.Since(began)
-	if found := s.Stats().Findings; found != int64(n/100) {
-		a.t.Logf("%d findings of %d are told of", found, n/100)
+	rows, err := db.Findings(a.t.Context(), store.Filter{SourceID: a.pushed.ID})
+	if err != nil || len(rows) != a.posted/100 {
+		a.t.Fatalf("%d findings are recorded, want %d: %v", len(rows), a.posted/100, err)
 	}
 	return float64(n) / took.Seconds()
 }
