@@ -124,7 +124,7 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	if err != nil {
 		return err
 	}
-	if err := r.record.settle(); err != nil {
+	if err := r.record.settle(w.ID); err != nil {
 		return err
 	}
 	covered, err := r.covered(ctx, w)
@@ -186,12 +186,17 @@ func (r *run) covered(ctx context.Context, w *watched) ([]evidence.Range, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was seen of %s: %w", w.ID, err)
 	}
+	return w.merge(observed), nil
+}
+
+// merge joins what was observed of the source, and notes whether it ever pushed.
+func (w *watched) merge(observed []evidence.Observed) []evidence.Range {
 	ranges := make([]evidence.Range, len(observed))
 	for i, o := range observed {
 		ranges[i] = o.Range
 		w.pushed = w.pushed || o.How == evidence.Live
 	}
-	return evidence.Merge(ranges), nil
+	return evidence.Merge(ranges)
 }
 
 // A part is a page of a missing range, with what it completes.

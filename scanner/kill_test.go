@@ -36,6 +36,7 @@ type childOrder struct {
 // child watches until it is killed, or until the history is read.
 func child() int {
 	done := false
+	var began time.Time
 	err := func() error {
 		raw, err := os.ReadFile(os.Getenv(childVariable))
 		if err != nil {
@@ -64,7 +65,11 @@ func child() int {
 		}
 		s, err := scanner.New(scanner.Config{
 			Account: "main", APIID: 1, APIHash: "hash", SessionPath: o.SessionPath, DC: 1, Servers: o.Servers, PublicKeys: o.PublicKeys,
-			Keeper: db, Finder: finder,
+			Keeper: db, Finder: finder, Events: func(e scanner.Event) {
+				if e.Kind == scanner.Connected && began.IsZero() {
+					began = time.Now()
+				}
+			},
 			Maker: &evidence.Maker{Sealer: sealer, Key: key, Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: "analyst:test"},
 		})
 		if err != nil {
@@ -75,10 +80,11 @@ func child() int {
 		return err
 	}()
 	if done {
-		// The most memory held, in KiB; what wait tells includes the parent's at the fork.
+		// How long it read, and the most memory held, in KiB; what wait tells includes
+		// the parent's at the fork.
 		status, _ := os.ReadFile("/proc/self/status")
 		if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
-			fmt.Println(strings.Fields(rest)[0])
+			fmt.Println(time.Since(began).Seconds(), strings.Fields(rest)[0])
 		}
 		return 0
 	}

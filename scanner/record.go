@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,8 +33,9 @@ type recorder struct {
 	mu      sync.Mutex
 	wake    *sync.Cond
 	pending evidence.Batch
-	taken   int64 // batches handed to the keeper
-	done    int64 // batches committed
+	taken   int64               // batches handed to the keeper
+	done    int64               // batches committed
+	writing []evidence.Observed // of the batch that is being committed
 	closed  bool
 	failed  error
 	settles int // callers who wait for what is pending
@@ -102,10 +104,16 @@ func (r *recorder) close() {
 	r.wake.Broadcast()
 }
 
-// settle waits until everything queued before is committed.
-func (r *recorder) settle() error {
+// settle waits until everything that was queued is committed, for a source only if
+// something of it is. Where nothing is, nobody waits: with thousands of sources that begin, each would cut a
+// batch short and wait for the disk.
+func (r *recorder) settle(sourceID string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	of := func(o evidence.Observed) bool { return o.SourceID == sourceID }
+	if sourceID != "" && !slices.ContainsFunc(r.pending.Observed, of) && !slices.ContainsFunc(r.writing, of) {
+		return r.failed
+	}
 	r.settles++
 	r.wake.Broadcast()
 	defer func() { r.settles-- }()
@@ -134,6 +142,7 @@ func (r *recorder) run(ctx context.Context) error {
 		}
 		r.mu.Lock()
 		r.done++
+		r.writing = nil
 		r.wake.Broadcast()
 		r.mu.Unlock()
 		r.after(batch)
@@ -165,7 +174,7 @@ func (r *recorder) take() (evidence.Batch, bool, error) {
 	}
 	batch := r.pending
 	batch.Actor = r.actor
-	r.pending = evidence.Batch{}
+	r.pending, r.writing = evidence.Batch{}, batch.Observed
 	r.taken++
 	r.wake.Broadcast()
 	return batch, true, nil

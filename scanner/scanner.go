@@ -79,7 +79,7 @@ type Keeper interface {
 	Commit(ctx context.Context, b evidence.Batch) error
 	// UpdateState returns an account's place in Telegram's stream of updates.
 	UpdateState(ctx context.Context, account string) (evidence.UpdateState, []evidence.ChannelState, bool, error)
-	// Coverage lists what was observed of a source.
+	// Coverage lists what was observed of a source, or of all for "".
 	Coverage(ctx context.Context, sourceID string) ([]evidence.Observed, error)
 }
 

@@ -80,15 +80,20 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 		sources: map[string]*watched{}, started: make(chan struct{}),
 		polls: rate.NewLimiter(rate.Limit(float64(s.config.PollsPerMinute)/60), historiesAtOnce),
 	}
+	observed, err := s.config.Keeper.Coverage(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("reading what was seen: %w", err)
+	}
+	seen := map[string][]evidence.Observed{}
+	for _, o := range observed {
+		seen[o.SourceID] = append(seen[o.SourceID], o)
+	}
 	for _, source := range sources {
 		if source.Account != s.config.Account || source.Kind == evidence.File {
 			continue
 		}
 		w := &watched{Source: source, behind: make(chan struct{}, 1)}
-		covered, err := r.covered(ctx, w)
-		if err != nil {
-			return nil, err
-		}
+		covered := w.merge(seen[source.ID])
 		if len(covered) > 0 && covered[0].Lo <= 1 {
 			w.top = covered[0].Hi
 		}
@@ -97,7 +102,6 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 	if len(r.sources) == 0 {
 		return nil, fmt.Errorf("account %s reads none of the sources", s.config.Account)
 	}
-	var err error
 	if r.record, err = newRecorder(ctx, s.config.Keeper, s.config.Account, s.config.Maker.Operator, r.recorded); err != nil {
 		return nil, err
 	}
@@ -201,6 +205,10 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		case <-r.started:
 		case <-ctx.Done():
 			return work.Wait()
+		}
+		// From where the updates go on must be on the disk before anybody relies on it.
+		if err := r.record.settle(""); err != nil {
+			return errors.Join(err, work.Wait())
 		}
 		var all sync.WaitGroup
 		all.Add(len(r.sources))

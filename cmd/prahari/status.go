@@ -136,17 +136,16 @@ func (w *workspace) status(ctx context.Context) (statusView, error) {
 		return v, err
 	}
 	v.Sources = len(sources)
+	observed, err := w.db.Coverage(ctx, "")
+	if err != nil {
+		return v, err
+	}
+	ranges, top := map[string][]evidence.Range{}, map[string]int64{}
+	for _, o := range observed {
+		ranges[o.SourceID], top[o.SourceID] = append(ranges[o.SourceID], o.Range), max(top[o.SourceID], o.Hi)
+	}
 	for _, s := range sources {
-		observed, err := w.db.Coverage(ctx, s.ID)
-		if err != nil {
-			return v, err
-		}
-		var ranges []evidence.Range
-		top := int64(0)
-		for _, o := range observed {
-			ranges, top = append(ranges, o.Range), max(top, o.Hi)
-		}
-		for _, m := range evidence.Missing(evidence.Range{Lo: 1, Hi: top}, evidence.Merge(ranges)) {
+		for _, m := range evidence.Missing(evidence.Range{Lo: 1, Hi: top[s.ID]}, evidence.Merge(ranges[s.ID])) {
 			v.Missing += m.Hi - m.Lo + 1
 		}
 	}
