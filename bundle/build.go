@@ -32,6 +32,7 @@ type builder struct {
 	totals    totals
 	stamps    []Stamped
 	unstamped []string
+	shown     gathered // on index.html
 }
 
 type messageKey struct {
@@ -65,7 +66,7 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 	b.sight()
 	steps := []func() error{
 		b.custody, b.trimCustody, b.allItems, b.coverage, b.authorization, b.environment, b.notices, b.further, b.certificates,
-		b.summary, b.tags, b.attest, b.passGate,
+		b.summary, b.page, b.tags, b.attest, b.passGate,
 	}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {

@@ -55,11 +55,11 @@ func TestBundleHasTheDocumentedLayout(t *testing.T) {
 		"EVIDENCE-GUIDE.md", "README.txt", "VERIFY.txt", "attest/NOTE.txt", "attest/allowed_signers", "attest/manifest-sha256.txt", "attest/manifest-sha256.txt.sig", "attest/tagmanifest-sha256.txt.sig",
 		"bag-info.txt", "bagit.txt", "data/authorization/authorization.json",
 		"data/certificate/annex-I-particulars.txt", "data/certificate/annex-II-verification.txt",
-		"data/certificate/s63-part-A.DRAFT.txt", "data/certificate/s63-part-B.BLANK.txt",
+		"data/certificate/annex-II-verification.pdf", "data/certificate/s63-part-A.DRAFT.pdf", "data/certificate/s63-part-A.DRAFT.txt", "data/certificate/s63-part-B.BLANK.pdf", "data/certificate/s63-part-B.BLANK.txt",
 		"data/coverage.json", "data/custody/checkpoint", "data/custody/custody.jsonl", "data/custody/custody.txt", "data/custody/inclusion-proof.txt", "data/environment.json", "data/hash-report.csv", "data/items.csv",
-		"data/notices/N-0001-telegram-abuse-mail.eml", "data/notices/N-0001-telegram-abuse-mail.md",
+		"data/notices/N-0001-telegram-abuse-mail.eml", "data/notices/N-0001-telegram-abuse-mail.md", "data/notices/N-0001-telegram-abuse-mail.pdf",
 		"data/report/summary.html", "data/report/summary.json", "data/report/summary.txt", "data/sealed/commitments.csv",
-		"manifest-sha256.txt", "tagmanifest-sha256.txt", "verify.sh",
+		"index.html", "manifest-sha256.txt", "tagmanifest-sha256.txt", "verify.sh",
 	}
 	for _, id := range []string{"ev-item0", "ev-item1", "ev-item2", "ev-item3"} {
 		want = append(want, "data/items/"+id+"/record.json", "data/items/"+id+"/message.redacted.json", "data/sealed/raw-"+id+".tar.age")

@@ -58,6 +58,9 @@ func (b *builder) certificates() error {
 		if err := b.tree.write(draft.name, paginate(body)); err != nil {
 			return err
 		}
+		if err := b.formPaper(strings.TrimSuffix(draft.name, ".txt")+".pdf", body); err != nil {
+			return err
+		}
 	}
 	return nil
 }

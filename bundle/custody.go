@@ -117,6 +117,7 @@ func (b *builder) entry(w io.Writer, e evidence.Entry) error {
 		}
 	}
 	b.gate.know(e.Object)
+	b.showEntry(e)
 	b.head = evidence.Digest(ours)
 	b.entries++
 	return nil

@@ -181,7 +181,7 @@ func containsLeak(all []Leak, l Leak) bool {
 // inspect passes content and everything that can be decoded from it through the
 // gate. local are further ids that are known here.
 func (g *gateKeeper) inspect(name string, content []byte, base int64, local ids) []Leak {
-	leaks := g.look(name, "content", content, base, local)
+	leaks := g.look(name, "content", withoutPlumbing(content), base, local)
 	d := decoder{left: maxDecoded, each: func(how string, decoded []byte) {
 		leaks = append(leaks, g.look(name, how, decoded, 0, local)...)
 	}}

@@ -35,7 +35,7 @@ func TestHostileTextIsInert(t *testing.T) {
 		t.Errorf("verify.sh: exit %d\n%s", code, out)
 	}
 	for name, content := range files(t, dir) {
-		if strings.HasPrefix(name, "data/sealed/raw") {
+		if strings.HasPrefix(name, "data/sealed/raw") || strings.HasSuffix(name, ".pdf") { // package document tests what PDFs hold
 			continue
 		}
 		for i, c := range content {

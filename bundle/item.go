@@ -215,6 +215,7 @@ func (b *builder) take(t *tables, m made) error {
 		}
 	}
 	b.totals.add(&m.item)
+	b.showItem(&m.item)
 	if t.annex != nil {
 		t.annex.item(b.totals.collectedWith(&m.item), m)
 	} else {

@@ -212,6 +212,9 @@ func (b *builder) notices() error {
 		if err := b.tree.write("data/notices/"+base+".md", []byte(text(n.Markdown))); err != nil {
 			return err
 		}
+		if err := b.noticePaper("data/notices/"+base+".pdf", n); err != nil {
+			return err
+		}
 		if len(n.EML) == 0 {
 			continue
 		}

@@ -25,7 +25,7 @@ const bagitText = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 // tagFiles lists what the tag manifest covers. No more and no less.
 func tagFiles() []string {
-	return []string{"EVIDENCE-GUIDE.md", "README.txt", "VERIFY.txt", bagInfo, "bagit.txt", payloadManifest, "verify.sh"}
+	return []string{pagePath, "EVIDENCE-GUIDE.md", "README.txt", "VERIFY.txt", bagInfo, "bagit.txt", payloadManifest, "verify.sh"}
 }
 
 // render fills a template of template/.

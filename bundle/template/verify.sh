@@ -187,10 +187,10 @@ fi
 
 # 5. The bag's own files are all under the tag manifest.
 missing=
-for f in bagit.txt bag-info.txt manifest-sha256.txt README.txt VERIFY.txt verify.sh EVIDENCE-GUIDE.md; do
+for f in bagit.txt bag-info.txt manifest-sha256.txt README.txt VERIFY.txt verify.sh EVIDENCE-GUIDE.md index.html; do
 	[ -f $tag ] && awk -v f=$f 'substr($0, 67) == f { found = 1 } END { exit !found }' $tag || missing="$missing $f"
 done
-if [ -z "$missing" ] && [ "$(awk 'END { print NR }' $tag)" = 7 ]; then
+if [ -z "$missing" ] && [ "$(awk 'END { print NR }' $tag)" = 8 ]; then
 	pass "5 tag files"
 else
 	fail "5 tag files: the tag manifest does not list exactly the bag's own files:$missing"
