@@ -155,7 +155,7 @@ func TestLettersShowNoWay(t *testing.T) {
 func TestTemplatesOfUsers(t *testing.T) {
 	for name, tc := range map[string]struct{ file, text, want string }{
 		"a field that is not there": {"uidai.md", "{{template \"head\" .}}\n\n{{.Facts.Aadhar}}", "templates/uidai.md, line 3: .Facts.Aadhar: can't evaluate field Aadhar"},
-		"a field in a branch":       {"ncrp.hi.md", "{{if .Facts.Targets}}\n{{range .Facts.Targets}}{{.Nmae}}{{end}}{{end}}", "templates/ncrp.hi.md, line 2: .Nmae: can't evaluate field Nmae"},
+		"a field in a branch":       {"ncrp.hi.md", "{{if .Facts.Targets}}\n{{range .Facts.Targets}}{{.Tittle}}{{end}}{{end}}", "templates/ncrp.hi.md, line 2: .Tittle: can't evaluate field Tittle"},
 		"a part of all":             {"parts.md", strings.Repeat("\n", 4) + "{{.Nothing}}{{define \"head\"}}", "templates/parts.md, line 5"},
 		"an unknown function":       {"withdrawal.md", "a\nb {{shout .Subject}}", "templates/withdrawal.md, line 2: function \"shout\" not defined"},
 	} {

@@ -95,7 +95,7 @@ func (b *Book) render(kind, language string, p page) (string, error) {
 
 // errTemplate matches what text/template says of a fault: file, line, and where
 // it was executing, the field.
-var errTemplate = regexp.MustCompile(`^template: ([^:]+):(\d+)(?::\d+)?: (?:executing "[^"]*" at <([^>]*)>: )?(.*)$`) //nolint:gochecknoglobals // a constant that Go cannot write as one
+var errTemplate = regexp.MustCompile(`^template: ([^:]+):(\d+)(?::\d+)?: (?:executing "[^"]*" at <([^>]*)>: )?(.*)$`)
 
 // placeOf says of a fault in a template its file, its line and the field.
 func placeOf(err error) error {

@@ -112,6 +112,7 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	// The bundle is whole: its export goes into the log, and into the next bundle.
 	err = w.db.Append(context.WithoutCancel(ctx), evidence.Entry{
 		Action: "export", Object: result.Name, Actor: e.operator(), At: time.Now(), CaseID: in.Case.ID, SHA256: result.TagManifestSHA256,
+		Reason: stampReason(result.Stamps),
 	})
 	if err != nil {
 		return err
@@ -129,6 +130,19 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	}
 	e.say("Give legal the fingerprint by another way than the bundle. Check it with: sh %s", filepath.Join(result.Dir, "verify.sh"))
 	return nil
+}
+
+// stamped begins the reason of an export that an authority time-stamped: notices
+// print the time.
+const stamped = "time-stamped "
+
+func stampReason(stamps []bundle.Stamped) string {
+	for _, s := range stamps {
+		if !s.Demo {
+			return stamped + s.At + " by " + evidence.Caption(s.Authority, 60)
+		}
+	}
+	return ""
 }
 
 // exportPlan is what a dry run says.

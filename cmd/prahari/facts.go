@@ -86,6 +86,11 @@ func (w *workspace) lastBundle(ctx context.Context, caseID string) (report.Bundl
 	for _, entry := range entries {
 		if entry.Action == "export" && entry.CaseID == caseID {
 			b = report.Bundle{ID: entry.Object, TagManifestSHA256: entry.SHA256, ExportedAt: entry.At}
+			if by, ok := strings.CutPrefix(entry.Reason, stamped); ok {
+				if at, err := time.Parse(time.RFC3339, strings.Fields(by + " -")[0]); err == nil {
+					b.StampedAt = at
+				}
+			}
 		}
 	}
 	return b, nil
