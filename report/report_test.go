@@ -65,7 +65,6 @@ func draft(t *testing.T, kind string, f report.Facts) report.Draft {
 	return d
 }
 
-
 // forms of a notice as their texts, for a kind in a language.
 func kinds(t *testing.T) map[string][2]string {
 	t.Helper()
