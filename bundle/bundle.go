@@ -65,6 +65,8 @@ type Input struct {
 	Sources        []evidence.Source   // what coverage speaks of
 	Observed       []evidence.Observed // of those sources
 	Gaps           []evidence.Gap
+	Changes        []evidence.Change   // of those sources, oldest first
+	Deletions      []evidence.Deletion // in those sources
 	Sightings      []evidence.Sighting // later looks at the items' messages
 	Authorisations []evidence.Authorisation
 	Notices        []evidence.Notice

@@ -23,6 +23,8 @@ type sourceCoverage struct {
 	Observed  []span              `json:"observed"`
 	Intervals []interval          `json:"intervals"`
 	Gaps      []gap               `json:"gaps"`
+	Changes   []change            `json:"changes,omitempty"`   // of title, name and state, by the immutable id
+	Deletions []interval          `json:"deletions,omitempty"` // messages that the source deleted, when it was seen
 }
 
 type span struct {
@@ -32,15 +34,24 @@ type span struct {
 
 type interval struct {
 	span
-	How     evidence.Origin `json:"how"`
+	How     evidence.Origin `json:"how,omitempty"`
 	Account string          `json:"account,omitempty"`
 	At      string          `json:"at"`
 }
 
 type gap struct {
 	span
+	Open   bool   `json:"open,omitempty"` // all from lo on
 	Reason string `json:"reason"`
 	At     string `json:"at"`
+}
+
+type change struct {
+	Kind   evidence.ChangeKind `json:"kind"`
+	Was    string              `json:"was,omitempty"`
+	Now    string              `json:"now,omitempty"`
+	Detail string              `json:"detail,omitempty"`
+	At     string              `json:"at"`
 }
 
 // coverage says which message ids were looked at and which were missed.
@@ -69,8 +80,22 @@ func (b *builder) coverage() error {
 	}
 	for _, g := range b.in.Gaps {
 		c := of(g.SourceID)
-		c.Gaps = append(c.Gaps, gap{span{g.Lo, g.Hi}, caption(g.Reason), utc(g.At)})
+		c.Gaps = append(c.Gaps, gap{span{g.Lo, g.Hi}, g.Hi == 0, caption(g.Reason), utc(g.At)})
 		b.gate.know(id(g.Lo), id(g.Hi))
+	}
+	for _, x := range b.in.Changes {
+		c := of(x.SourceID)
+		now := caption(x.Now)
+		if x.Kind == evidence.NameTaken || x.Kind == evidence.Migrated { // an id
+			now = line(x.Now)
+			b.gate.know(now)
+		}
+		c.Changes = append(c.Changes, change{x.Kind, caption(x.Was), now, caption(x.Detail), utc(x.At)})
+	}
+	for _, d := range b.in.Deletions {
+		c := of(d.SourceID)
+		c.Deletions = append(c.Deletions, interval{span: span{d.Lo, d.Hi}, At: utc(d.At)})
+		b.gate.know(id(d.Lo), id(d.Hi))
 	}
 	file := coverageFile{
 		CaseID:  b.in.Case.ID,

@@ -129,7 +129,8 @@ type Observed struct {
 	At      time.Time
 }
 
-// A Gap is a range that was missed, with the reason.
+// A Gap is a range that was missed, with the reason. One with Hi 0 is open: all
+// from Lo on.
 type Gap struct {
 	SourceID string
 	Range
@@ -167,6 +168,9 @@ type Batch struct {
 	Sightings []Sighting // kept only where the message is in evidence
 	Observed  []Observed
 	Gaps      []Gap
+	Deletions []Deletion
+	Changes   []Change
+	Sources   []Source // whose title, username, marks, access or state changed
 	State     *UpdateState
 	Channels  []ChannelState
 	Actor     string // of the custody entries
@@ -174,5 +178,5 @@ type Batch struct {
 
 // Empty reports whether there is nothing to commit.
 func (b Batch) Empty() bool {
-	return len(b.Evidence)+len(b.Sightings)+len(b.Observed)+len(b.Gaps)+len(b.Channels) == 0 && b.State == nil
+	return len(b.Evidence)+len(b.Sightings)+len(b.Observed)+len(b.Gaps)+len(b.Deletions)+len(b.Changes)+len(b.Sources)+len(b.Channels) == 0 && b.State == nil
 }

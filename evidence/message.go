@@ -34,12 +34,14 @@ type Source struct {
 	ID         string // "channel-1001", "bot-2002", "file-…": kind and immutable id
 	Kind       SourceKind
 	Access     Access
-	PeerID     int64  // Telegram's id, 0 for files
-	AccessHash int64  // the account's key to the peer; worthless to others
-	Username   string // without @, "" where there is none
-	Title      string // masked and free of control characters
-	About      string // masked and free of control characters
-	Account    string // label of the account that reads it
+	PeerID     int64      // Telegram's id, 0 for files
+	AccessHash int64      // the account's key to the peer; worthless to others
+	Username   string     // without @, "" where there is none
+	Title      string     // masked and free of control characters
+	About      string     // masked and free of control characters
+	Account    string     // label of the account that reads it
+	State      ChangeKind // the last change that says whether it can be read; "" and Readable: it can
+	Marks      string     // "scam", "fake", "verified", as Telegram marks it
 	AddedAt    time.Time
 	AddedBy    string
 }
@@ -120,3 +122,13 @@ type Context struct {
 
 // URL returns the public link of the message, "" where its source has none.
 func (m Message) URL() string { return MessageURL(m.Source, m.ID) }
+
+// A Peer is what an account found under a name: the access hash is its own key.
+type Peer struct {
+	Account    string
+	Name       string // without @
+	Kind       SourceKind
+	PeerID     int64
+	AccessHash int64
+	At         time.Time
+}

@@ -63,7 +63,7 @@ func (r *run) missed(w *watched, missing []evidence.Range, top int64) error {
 
 // losePlace is for a channel of which no place in its updates is known.
 func (r *run) losePlace(channel int64) {
-	w := r.channel(channel)
+	w := r.channels[channel]
 	if w == nil {
 		return
 	}

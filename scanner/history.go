@@ -25,10 +25,14 @@ const joinedInterval = 10 * time.Minute
 // A watched source, and how far it is known.
 type watched struct {
 	evidence.Source
+	gone   bool          // it could not be read when it was last asked for
 	behind chan struct{} // has an element when the history must be looked at
 	pushed bool          // its updates were followed before
 
-	mu sync.Mutex
+	mu                 sync.Mutex
+	now                evidence.Source // what of it may change is here
+	altered, alteredAt time.Time       // when that changed last: as recorded, and by this machine's clock
+	lostName           string          // a username that it had
 	// Live messages say that all before them were seen only while synced: the
 	// history was read up to top, and no update was lost since.
 	synced bool
@@ -88,6 +92,7 @@ func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit i
 		offset = 0
 	}
 	req := &tg.MessagesGetHistoryRequest{Peer: w.peer(), OffsetID: int(offset), MinID: int(after), Limit: limit}
+	asked := time.Now()
 	answer, err := r.api.MessagesGetHistory(ctx, req)
 	if err != nil {
 		return page{}, err
@@ -96,17 +101,17 @@ func (r *run) page(ctx context.Context, w *watched, offset, after int64, limit i
 	switch a := answer.(type) {
 	case *tg.MessagesChannelMessages:
 		p.messages, p.pts = a.Messages, a.Pts
-		r.names.learn(a.Chats)
+		err = r.identify(a.Chats, asked, false)
 	case *tg.MessagesMessages:
 		p.messages = a.Messages
-		r.names.learn(a.Chats)
+		err = r.identify(a.Chats, asked, false)
 	case *tg.MessagesMessagesSlice:
 		p.messages = a.Messages
-		r.names.learn(a.Chats)
+		err = r.identify(a.Chats, asked, false)
 	default:
 		return page{}, fmt.Errorf("messages.getHistory answered %T, which this build does not know", answer)
 	}
-	return p, nil
+	return p, err
 }
 
 // requestOf says by which call a page came.
@@ -142,7 +147,7 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	for i := len(missing) - 1; i >= 0; i-- { // the newest first: they matter most
 		err := r.read(ctx, w, missing[i], func(seen evidence.Range) {
 			done += seen.Hi - seen.Lo + 1
-			r.scanner.events.send(Event{Kind: Reading, Source: w.Source, Done: done, Total: total})
+			r.scanner.events.send(Event{Kind: Reading, Source: w.source(), Done: done, Total: total})
 		})
 		if err != nil {
 			return err
@@ -345,7 +350,7 @@ func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin,
 	}
 	text, left := shown(class)
 	if left != "" {
-		r.scanner.events.send(Event{Kind: Unreadable, Source: w.Source, Done: int64(class.GetID()), Total: int64(class.GetID()), Detail: left})
+		r.scanner.events.send(Event{Kind: Unreadable, Source: w.source(), Done: int64(class.GetID()), Total: int64(class.GetID()), Detail: left})
 	}
 	result := r.scanner.config.Finder.Find(text, w.Kind)
 	if n := len(result.Matches); n > 0 {
@@ -354,7 +359,7 @@ func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin,
 	if len(result.Findings) == 0 && (origin == evidence.Backfill || !edited(class)) {
 		return evidence.Evidence{}, false, nil
 	}
-	m := convert(w.Source, full, text, origin, request, now)
+	m := convert(w.source(), full, text, origin, request, now)
 	m.Forward = r.names.of(m.Context.ForwardFrom)
 	e, err := r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, r.clock.at(now))
 	if err != nil {
@@ -428,39 +433,87 @@ func lost(err error) bool {
 }
 
 // follow reads the history of a source, says so, and then looks at it again
-// whenever updates were lost, and from time to time.
+// whenever updates were lost, and from time to time. One that cannot be read any
+// more is asked for seldom: it may come back.
 func (r *run) follow(ctx context.Context, w *watched, caughtUp func(), once bool) error {
-	err := r.withSlot(ctx, func() error { return r.catchUp(ctx, w) })
-	caughtUp()
-	if err == nil {
-		r.scanner.events.send(Event{Kind: CaughtUp, Source: w.Source})
-	}
-	for err == nil && !once {
-		again, every := r.catchUp, joinedInterval
-		if w.Access == evidence.Public {
-			every = jitter(max(w.pause, r.scanner.config.PollInterval))
+	again := r.catchUp
+	for first := true; ; first = false {
+		err := r.withSlot(ctx, func() error { return again(ctx, w) })
+		switch {
+		case err == nil:
+			if err = r.back(w); err == nil {
+				err = r.wonder(ctx, w)
+			}
+		case lost(err):
+			err = r.away(ctx, w, err)
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-w.behind:
-		case <-time.After(every):
-			if w.Access == evidence.Public {
-				if again = r.look; r.polls.Wait(ctx) != nil {
-					return context.Cause(ctx)
-				}
+		if first {
+			caughtUp()
+			if err == nil && !w.gone {
+				r.scanner.events.send(Event{Kind: CaughtUp, Source: w.source()})
 			}
 		}
-		err = r.withSlot(ctx, func() error { return again(ctx, w) })
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", w.ID, err)
+		}
+		if once {
+			return nil
+		}
+		if again, err = r.pause(ctx, w); err != nil {
+			return err
+		}
 	}
-	if err != nil && lost(err) {
-		r.scanner.events.send(Event{Kind: Inaccessible, Source: w.Source, Detail: err.Error()})
-		return nil // the others go on
+}
+
+// pause waits until a source must be looked at again, and returns how.
+func (r *run) pause(ctx context.Context, w *watched) (func(context.Context, *watched) error, error) {
+	every, public := joinedInterval, w.source().Access == evidence.Public
+	switch {
+	case w.gone:
+		every, public = jitter(r.scanner.config.MaxPollInterval), false
+	case public:
+		every = jitter(max(w.pause, r.scanner.config.PollInterval))
 	}
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", w.ID, err)
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-w.behind:
+	case <-time.After(every):
+		if public {
+			if r.polls.Wait(ctx) != nil {
+				return nil, context.Cause(ctx)
+			}
+			return r.look, nil
+		}
 	}
-	return nil
+	return r.catchUp, nil
+}
+
+// away finds out what has become of a source, and opens a gap: what is posted
+// from now on is not seen.
+func (r *run) away(ctx context.Context, w *watched, cause error) error {
+	if err := r.diagnose(ctx, w, cause); err != nil || w.gone {
+		return err
+	}
+	w.gone = true
+	w.mu.Lock()
+	w.synced, w.reason, w.told = false, unreached+fromHistory, true
+	open := evidence.Range{Lo: w.top + 1}
+	w.mu.Unlock()
+	r.scanner.events.send(Event{Kind: Inaccessible, Source: w.source(), Detail: "Telegram says " + rpcType(cause)})
+	return r.gap(w, open, unreached+"what was posted from then on was not seen when it was posted")
+}
+
+// back notes that a source can be read, where it could not before.
+func (r *run) back(w *watched) error {
+	switch state := w.source().State; {
+	case w.gone, state == evidence.Privatised, state == evidence.Erased, state == evidence.Barred:
+	default:
+		return nil
+	}
+	w.gone = false
+	r.scanner.events.send(Event{Kind: Regained, Source: w.source()})
+	return r.alter(w, time.Now(), func(a *alteration) { a.add(evidence.Readable, "", "", "") })
 }
 
 // dates returns when the messages were posted.

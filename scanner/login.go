@@ -29,6 +29,7 @@ type Prompts struct {
 type User struct {
 	ID          int64
 	MaskedPhone string
+	Premium     bool // other limits hold
 }
 
 // Login signs in and keeps the session. An account that is signed in stays so.
@@ -55,7 +56,7 @@ func (s *Scanner) Login(ctx context.Context, p Prompts) (User, error) {
 		if err != nil {
 			return fmt.Errorf("asking who signed in: %w", err)
 		}
-		user = User{self.ID, maskedPhone(self.Phone)}
+		user = User{self.ID, maskedPhone(self.Phone), self.Premium}
 		return nil
 	})
 	return user, err

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/gotd/td/tg"
@@ -12,8 +13,34 @@ const maxNames = 100_000
 // names remembers the usernames of channels that came along with messages: a
 // forwarded message names its origin by id only.
 type names struct {
-	mu   sync.Mutex
-	byID map[int64]string
+	mu    sync.Mutex
+	byID  map[int64]string
+	owned map[string]*watched // by username in lower case: those of sources
+}
+
+// own notes that a source has a username, and another no more.
+func (n *names) own(was, now string, w *watched) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.owned == nil {
+		n.owned = map[string]*watched{}
+	}
+	if was = strings.ToLower(was); n.owned[was] == w {
+		delete(n.owned, was)
+	}
+	if now != "" {
+		n.owned[strings.ToLower(now)] = w
+	}
+}
+
+// owner returns the source that had a username last, nil where none did.
+func (n *names) owner(name string) *watched {
+	if name == "" {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.owned[strings.ToLower(name)]
 }
 
 func (n *names) learn(chats []tg.ChatClass) {
@@ -23,8 +50,10 @@ func (n *names) learn(chats []tg.ChatClass) {
 		n.byID = map[int64]string{}
 	}
 	for _, chat := range chats {
-		if c, ok := chat.(*tg.Channel); ok && c.Username != "" {
-			n.byID[c.ID] = c.Username
+		if c, ok := chat.(*tg.Channel); ok {
+			if name := publicName(c); name != "" {
+				n.byID[c.ID] = name
+			}
 		}
 	}
 }

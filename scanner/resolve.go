@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gotd/td/telegram"
@@ -69,15 +70,25 @@ func (s *Scanner) Resolve(ctx context.Context, ref string) (evidence.Source, err
 }
 
 func (s *Scanner) resolve(ctx context.Context, api *tg.Client, name string) (evidence.Source, error) {
-	answer, err := api.ContactsResolveUsername(ctx, &tg.ContactsResolveUsernameRequest{Username: name})
+	if source, ok, err := s.known(ctx, api, name); ok || err != nil {
+		return source, err
+	}
+	answer, err := s.lookup(ctx, api, name)
 	switch {
 	case tgerr.Is(err, "USERNAME_NOT_OCCUPIED", "USERNAME_INVALID"):
 		return evidence.Source{}, fmt.Errorf("@%s: %w: check the spelling, it may have been renamed or taken down", name, ErrSourceUnknown)
 	case tgerr.Is(err, "CHANNEL_PRIVATE"):
 		return evidence.Source{}, fmt.Errorf("@%s: %w: prahari reads public sources only", name, ErrSourcePrivate)
+	case errors.Is(err, ErrLimit):
+		return evidence.Source{}, fmt.Errorf("@%s: %w", name, err)
 	case err != nil:
 		return evidence.Source{}, fmt.Errorf("looking up @%s: %w", name, err)
 	}
+	return s.found(ctx, api, name, answer)
+}
+
+// found makes a source of what a name was found to be.
+func (s *Scanner) found(ctx context.Context, api *tg.Client, name string, answer *tg.ContactsResolvedPeer) (evidence.Source, error) {
 	switch peer := answer.Peer.(type) {
 	case *tg.PeerChannel:
 		for _, chat := range answer.Chats {
@@ -101,9 +112,20 @@ func (s *Scanner) resolve(ctx context.Context, api *tg.Client, name string) (evi
 }
 
 func (s *Scanner) channel(ctx context.Context, api *tg.Client, name string, c *tg.Channel) (evidence.Source, error) {
+	full, err := api.ChannelsGetFullChannel(ctx, c.AsInput())
+	if tgerr.Is(err, "CHANNEL_PRIVATE") {
+		return evidence.Source{}, fmt.Errorf("@%s: %w: prahari reads public sources only", name, ErrSourcePrivate)
+	}
+	if err != nil {
+		return evidence.Source{}, fmt.Errorf("looking up @%s: %w", name, err)
+	}
+	return channelSource(name, c, full), nil
+}
+
+func channelSource(name string, c *tg.Channel, full *tg.MessagesChatFull) evidence.Source {
 	source := evidence.Source{
 		Kind: evidence.Channel, Access: evidence.Public, PeerID: c.ID, AccessHash: c.AccessHash,
-		Username: name, Title: evidence.Caption(c.Title, 120),
+		Username: name, Title: evidence.Caption(c.Title, 120), Marks: marks(c),
 	}
 	if c.Megagroup {
 		source.Kind = evidence.Group
@@ -112,33 +134,40 @@ func (s *Scanner) channel(ctx context.Context, api *tg.Client, name string, c *t
 	if !c.Left {
 		source.Access = evidence.Joined
 	}
-	full, err := api.ChannelsGetFullChannel(ctx, c.AsInput())
-	if tgerr.Is(err, "CHANNEL_PRIVATE") {
-		return evidence.Source{}, fmt.Errorf("@%s: %w: prahari reads public sources only", name, ErrSourcePrivate)
-	}
-	if err != nil {
-		return evidence.Source{}, fmt.Errorf("looking up @%s: %w", name, err)
-	}
 	if f, ok := full.FullChat.(*tg.ChannelFull); ok {
 		source.About = evidence.Caption(f.About, 400)
 	}
-	return source, nil
+	return source
 }
 
 func (s *Scanner) bot(ctx context.Context, api *tg.Client, name string, u *tg.User) (evidence.Source, error) {
 	if !u.Bot {
-		return evidence.Source{}, fmt.Errorf("@%s is a person's account: prahari reads public channels, groups and bots", name)
-	}
-	source := evidence.Source{
-		ID: sourceID(evidence.Bot, u.ID), Kind: evidence.Bot, Access: evidence.BotDialog, PeerID: u.ID, AccessHash: u.AccessHash,
-		Username: name, Title: evidence.Caption(strings.TrimSpace(u.FirstName+" "+u.LastName), 120),
+		return evidence.Source{}, notABot(name)
 	}
 	full, err := api.UsersGetFullUser(ctx, u.AsInput())
 	if err != nil {
 		return evidence.Source{}, fmt.Errorf("looking up @%s: %w", name, err)
 	}
-	source.About = evidence.Caption(full.FullUser.About, 400)
-	return source, nil
+	return botSource(name, u, full.FullUser.About)
+}
+
+func notABot(name string) error {
+	return fmt.Errorf("@%s is a person's account: prahari reads public channels, groups and bots", name)
+}
+
+func botSource(name string, u *tg.User, about string) (evidence.Source, error) {
+	if !u.Bot {
+		return evidence.Source{}, notABot(name)
+	}
+	return evidence.Source{
+		ID: sourceID(evidence.Bot, u.ID), Kind: evidence.Bot, Access: evidence.BotDialog, PeerID: u.ID, AccessHash: u.AccessHash,
+		Username: name, Title: evidence.Caption(strings.TrimSpace(u.FirstName+" "+u.LastName), 120), About: evidence.Caption(about, 400),
+	}, nil
+}
+
+// hasName reports whether a name is one of a peer's own.
+func hasName(name, first string, all []tg.Username) bool {
+	return strings.EqualFold(name, first) || slices.ContainsFunc(all, func(u tg.Username) bool { return u.Active && strings.EqualFold(name, u.Username) })
 }
 
 // Join joins a channel or group, so that its messages are pushed. The

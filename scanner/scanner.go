@@ -102,6 +102,7 @@ type Config struct {
 	PublicKeys  [][]byte            // PEM; none: Telegram's own
 	Proxy       Proxy               // zero: none
 	Keeper      Keeper
+	Directory   Directory // nil: names are looked up each time, and not counted
 	Finder      Finder
 	Maker       *evidence.Maker
 	Events      func(Event) // may be nil; is called from many goroutines, one at a time
@@ -115,6 +116,7 @@ type Config struct {
 	Waits           []evidence.Wait          // that Telegram asked for before, as Resting and Waiting events told
 	PollInterval    time.Duration            // least time between looks at a source read without joining; 0: 1 minute
 	MaxPollInterval time.Duration            // the most, for one that is silent; 0: 6 hours
+	LookupsPerDay   int                      // of names by the account; 0: as limits.yaml says
 	PollsPerMinute  int                      // looks of the account at all such sources; 0: 30
 	ConnectTimeout  time.Duration            // for the first answer; 0: 30 seconds
 }
@@ -134,6 +136,8 @@ const (
 	Found        EventKind = "finding"      // a finding is recorded
 	Missed       EventKind = "gap"          // messages were missed and are read from history
 	Inaccessible EventKind = "inaccessible" // a source can no longer be read
+	Regained     EventKind = "regained"     // it can be read again
+	Changed      EventKind = "changed"      // a source has another title, name, state: Change says which
 	Deleted      EventKind = "deleted"      // messages were deleted at the source
 	Unreadable   EventKind = "unreadable"   // of messages Done to Total something could not be looked at: Detail says what
 )
@@ -148,6 +152,7 @@ type Event struct {
 	Method      string
 	Detail      string
 	Evidence    *evidence.Evidence // of a finding
+	Change      *evidence.Change   // of a source
 }
 
 // A Scanner reads through one account.
@@ -176,6 +181,17 @@ func New(c Config) (*Scanner, error) {
 		c.MaxPollInterval = 6 * time.Hour
 	}
 	c.MaxPollInterval = max(c.MaxPollInterval, c.PollInterval)
+	if c.LookupsPerDay <= 0 {
+		limits, err := Limits(nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range limits {
+			if l.ID == UsernameLookups {
+				c.LookupsPerDay = l.Value
+			}
+		}
+	}
 	if c.PollsPerMinute <= 0 {
 		c.PollsPerMinute = 30
 	}

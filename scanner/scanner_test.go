@@ -88,7 +88,8 @@ type bench struct {
 	db    *store.DB
 	maker *evidence.Maker
 
-	recipients []string
+	recipients    []string
+	watchedSource evidence.Source
 
 	mu     sync.Mutex
 	events []scanner.Event
@@ -197,7 +198,7 @@ func (b *bench) config() scanner.Config {
 	}
 	c := scanner.Config{
 		Account: "main", APIID: 1, APIHash: "hash", SessionPath: filepath.Join(b.dir, "main.json"), DC: 1,
-		PublicKeys: [][]byte{b.dc.PublicKeyPEM()}, Keeper: b.db, Finder: finder, Maker: b.maker, Events: b.note,
+		PublicKeys: [][]byte{b.dc.PublicKeyPEM()}, Keeper: b.db, Directory: b.db, Finder: finder, Maker: b.maker, Events: b.note,
 		PollInterval: 50 * time.Millisecond, MaxPollInterval: 50 * time.Millisecond, PollsPerMinute: 6000,
 	}
 	for _, dc := range b.dc.DCs() {

@@ -61,6 +61,8 @@ func (m *meter) event(e Event) {
 			s.CaughtUp++
 		case Inaccessible:
 			s.Lost++
+		case Regained:
+			s.Lost = max(0, s.Lost-1)
 		case Found:
 			s.Findings += int64(len(e.Evidence.Findings))
 		case Missed:

@@ -194,7 +194,7 @@ func (r *run) sane(w *watched, messages []tg.MessageClass, asked evidence.Range)
 			continue
 		}
 		id := int64(m.GetID())
-		r.scanner.events.send(Event{Kind: Unreadable, Source: w.Source, Done: id, Total: id, Detail: strangeHistory})
+		r.scanner.events.send(Event{Kind: Unreadable, Source: w.source(), Done: id, Total: id, Detail: strangeHistory})
 	}
 	slices.SortStableFunc(kept, newer)
 	return kept

@@ -28,18 +28,19 @@ type RunOptions struct {
 
 // run is one use of Run.
 type run struct {
-	scanner *Scanner
-	api     *tg.Client
-	invoker tg.Invoker // what api calls through
-	self    int64
-	clock   compared
-	seed    maphash.Seed
-	record  *recorder
-	slots   chan struct{}
-	polls   *rate.Limiter
-	sources map[string]*watched // by id
-	names   names
-	started chan struct{} // closed when updates come in order
+	scanner  *Scanner
+	api      *tg.Client
+	invoker  tg.Invoker // what api calls through
+	self     int64
+	clock    compared
+	seed     maphash.Seed
+	record   *recorder
+	slots    chan struct{}
+	polls    *rate.Limiter
+	sources  map[string]*watched // by id
+	channels map[int64]*watched  // channels and groups by Telegram's id
+	names    names
+	started  chan struct{} // closed when updates come in order
 }
 
 // historiesAtOnce bounds the histories that are read side by side.
@@ -77,7 +78,7 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 	}
 	r := &run{
 		scanner: s, seed: maphash.MakeSeed(), slots: make(chan struct{}, historiesAtOnce),
-		sources: map[string]*watched{}, started: make(chan struct{}),
+		sources: map[string]*watched{}, channels: map[int64]*watched{}, started: make(chan struct{}),
 		polls: rate.NewLimiter(rate.Limit(float64(s.config.PollsPerMinute)/60), historiesAtOnce),
 	}
 	observed, err := s.config.Keeper.Coverage(ctx, "")
@@ -92,12 +93,16 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 		if source.Account != s.config.Account || source.Kind == evidence.File {
 			continue
 		}
-		w := &watched{Source: source, behind: make(chan struct{}, 1)}
+		w := &watched{Source: source, now: source, behind: make(chan struct{}, 1)}
 		covered := w.merge(seen[source.ID])
 		if len(covered) > 0 && covered[0].Lo <= 1 {
 			w.top = covered[0].Hi
 		}
 		r.sources[source.ID] = w
+		r.names.own("", source.Username, w)
+		if source.Kind != evidence.Bot {
+			r.channels[source.PeerID] = w
+		}
 	}
 	if len(r.sources) == 0 {
 		return nil, fmt.Errorf("account %s reads none of the sources", s.config.Account)
@@ -132,9 +137,14 @@ func (r *run) recorded(b evidence.Batch) {
 			r.scanner.events.send(Event{Kind: Found, Source: b.Evidence[i].Source, Evidence: &b.Evidence[i]})
 		}
 	}
+	for _, c := range b.Changes {
+		if w := r.sources[c.SourceID]; w != nil {
+			r.scanner.events.send(Event{Kind: Changed, Source: w.source(), Change: &c, Detail: c.Says()})
+		}
+	}
 	for _, g := range b.Gaps {
 		if w := r.sources[g.SourceID]; w != nil {
-			r.scanner.events.send(Event{Kind: Missed, Source: w.Source, Done: g.Lo, Total: g.Hi, Detail: g.Reason})
+			r.scanner.events.send(Event{Kind: Missed, Source: w.source(), Done: g.Lo, Total: g.Hi, Detail: g.Reason})
 		}
 	}
 }
@@ -155,12 +165,12 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 	manager := updates.New(updates.Config{
 		Handler: telegram.UpdateHandlerFunc(r.handle), Storage: r.record, AccessHasher: r.record,
 		OnChannelTooLong: func(id int64) {
-			if w := r.channel(id); w != nil {
+			if w := r.channels[id]; w != nil {
 				w.lose(longDifference)
 			}
 		},
 		OnChannelInaccessible: func(id int64) {
-			if w := r.channel(id); w != nil {
+			if w := r.channels[id]; w != nil {
 				w.lose(unreached + fromHistory) // the history says what has become of it
 			}
 		},
@@ -302,17 +312,6 @@ func (r *run) seedChannels(ctx context.Context) error {
 	return nil
 }
 
-// channel returns the watched channel or group with Telegram's id, nil for
-// others that the account is in.
-func (r *run) channel(id int64) *watched {
-	for _, kind := range []evidence.SourceKind{evidence.Channel, evidence.Group} {
-		if w := r.sources[sourceID(kind, id)]; w != nil {
-			return w
-		}
-	}
-	return nil
-}
-
 // sourceOf returns the watched source of a message, nil for others.
 func (r *run) sourceOf(class tg.MessageClass) *watched {
 	m, ok := class.AsNotEmpty()
@@ -321,7 +320,7 @@ func (r *run) sourceOf(class tg.MessageClass) *watched {
 	}
 	switch p := m.GetPeerID().(type) {
 	case *tg.PeerChannel:
-		return r.channel(p.ChannelID)
+		return r.channels[p.ChannelID]
 	case *tg.PeerUser:
 		return r.sources[sourceID(evidence.Bot, p.UserID)]
 	}
@@ -332,7 +331,7 @@ const livePush = "push from Telegram (update)"
 
 // handle records what the manager passes on, in order. A message that cannot be
 // recorded ends the run before the update state moves past it.
-func (r *run) handle(_ context.Context, class tg.UpdatesClass) error {
+func (r *run) handle(_ context.Context, class tg.UpdatesClass) (err error) {
 	select {
 	case <-r.started:
 	default:
@@ -341,21 +340,19 @@ func (r *run) handle(_ context.Context, class tg.UpdatesClass) error {
 	var list []tg.UpdateClass
 	switch u := class.(type) {
 	case *tg.Updates:
-		list = u.Updates
-		r.names.learn(u.Chats)
+		list, err = u.Updates, r.identify(u.Chats, time.Now(), true)
 	case *tg.UpdatesCombined:
-		list = u.Updates
-		r.names.learn(u.Chats)
+		list, err = u.Updates, r.identify(u.Chats, time.Now(), true)
 	case *tg.UpdateShort:
 		list = []tg.UpdateClass{u.Update}
 	}
-	for _, u := range list {
-		if _, err := r.update(u); err != nil {
-			r.record.fail(err)
-			return err
-		}
+	for i := 0; i < len(list) && err == nil; i++ {
+		_, err = r.update(list[i])
 	}
-	return nil
+	if err != nil {
+		r.record.fail(err)
+	}
+	return err
 }
 
 // update records one update; known is false for kinds that do not concern us.
@@ -370,13 +367,13 @@ func (r *run) update(class tg.UpdateClass) (known bool, err error) {
 	case *tg.UpdateEditMessage:
 		return true, r.pushed(u.Message, true)
 	case *tg.UpdateDeleteChannelMessages:
-		if w := r.channel(u.ChannelID); w != nil {
+		if w := r.channels[u.ChannelID]; w != nil {
 			return true, r.deleted(w, u.Messages)
 		}
 		return true, nil
 	case *tg.UpdateDeleteMessages: // of the account's dialogs; Telegram does not say which
 		for _, w := range r.sources {
-			if w.Access == evidence.BotDialog {
+			if w.ownStream() {
 				if err := r.deleted(w, u.Messages); err != nil {
 					return true, err
 				}
@@ -416,10 +413,18 @@ func (r *run) pushed(class tg.MessageClass, edit bool) error {
 }
 
 func (r *run) deleted(w *watched, ids []int) error {
-	r.scanner.events.send(Event{Kind: Deleted, Source: w.Source, Total: int64(len(ids))})
+	r.scanner.events.send(Event{Kind: Deleted, Source: w.source(), Total: int64(len(ids))})
+	now := r.scanner.config.Now()
 	return r.record.add(func(b *evidence.Batch) {
+		var runs []evidence.Range
 		for _, id := range ids {
-			b.Sightings = append(b.Sightings, evidence.Sighting{SourceID: w.ID, MessageID: int64(id), State: "deleted", At: r.scanner.config.Now()})
+			b.Sightings = append(b.Sightings, evidence.Sighting{SourceID: w.ID, MessageID: int64(id), State: "deleted", At: now})
+			runs = append(runs, evidence.Range{Lo: int64(id), Hi: int64(id)})
+		}
+		for _, run := range evidence.Merge(runs) {
+			if !w.ownStream() { // there Telegram does not say in which dialog
+				b.Deletions = append(b.Deletions, evidence.Deletion{SourceID: w.ID, Range: run, At: now})
+			}
 		}
 	})
 }
@@ -482,7 +487,7 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 		if !ok {
 			break
 		}
-		w := d.run.channel(input.ChannelID)
+		w := d.run.channels[input.ChannelID]
 		dialog, ok := a.Dialog.(*tg.Dialog)
 		if w == nil || !ok {
 			break

@@ -54,6 +54,23 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
 				return err
 			}
 		}
+		for _, d := range b.Deletions {
+			if err := insertDeletion(ctx, tx, d); err != nil {
+				return err
+			}
+		}
+		for _, c := range b.Changes {
+			entry, err := insertChange(ctx, tx, c, b.Actor)
+			if err != nil {
+				return err
+			}
+			log = append(log, entry)
+		}
+		for _, s := range b.Sources {
+			if err := updateSource(ctx, tx, s); err != nil {
+				return err
+			}
+		}
 		if err := putState(ctx, tx, b); err != nil {
 			return err
 		}

@@ -10,12 +10,12 @@ import (
 	"prahari/evidence"
 )
 
-const sourceColumns = `id, kind, access, peer_id, access_hash, username, title, about, account, added_ms, added_by`
+const sourceColumns = `id, kind, access, peer_id, access_hash, username, title, about, account, state, marks, added_ms, added_by`
 
 func scanSource(scan func(...any) error) (evidence.Source, error) {
 	var s evidence.Source
 	var added int64
-	err := scan(&s.ID, &s.Kind, &s.Access, &s.PeerID, &s.AccessHash, &s.Username, &s.Title, &s.About, &s.Account, &added, &s.AddedBy)
+	err := scan(&s.ID, &s.Kind, &s.Access, &s.PeerID, &s.AccessHash, &s.Username, &s.Title, &s.About, &s.Account, &s.State, &s.Marks, &added, &s.AddedBy)
 	s.AddedAt = at(added)
 	return s, err
 }
@@ -25,11 +25,11 @@ func scanSource(scan func(...any) error) (evidence.Source, error) {
 func (db *DB) AddSource(ctx context.Context, s evidence.Source) error {
 	return db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO source (id, kind, access, peer_id, access_hash, username, title, about, account, added_ms, added_by)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+			INSERT INTO source (id, kind, access, peer_id, access_hash, username, title, about, account, state, marks, added_ms, added_by)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 			ON CONFLICT (id) DO UPDATE SET access = excluded.access, access_hash = excluded.access_hash, username = excluded.username,
-				title = excluded.title, about = excluded.about, account = excluded.account, removed_ms = NULL`,
-			s.ID, string(s.Kind), string(s.Access), s.PeerID, s.AccessHash, s.Username, s.Title, s.About, s.Account, ms(s.AddedAt), s.AddedBy)
+				title = excluded.title, about = excluded.about, account = excluded.account, state = excluded.state, marks = excluded.marks, removed_ms = NULL`,
+			s.ID, string(s.Kind), string(s.Access), s.PeerID, s.AccessHash, s.Username, s.Title, s.About, s.Account, string(s.State), s.Marks, ms(s.AddedAt), s.AddedBy)
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.ID, err)
 		}
@@ -127,16 +127,21 @@ type Account struct {
 	UserID  int64     `json:"user_id"`
 	Phone   string    `json:"phone"` // masked
 	State   string    `json:"state"`
+	Premium bool      `json:"premium,omitempty"` // of Telegram: other limits hold
 	AddedAt time.Time `json:"added_at"`
 }
 
 // AddAccount records an account, or its new sign-in.
 func (db *DB) AddAccount(ctx context.Context, a Account, actor string) error {
+	premium := 0
+	if a.Premium {
+		premium = 1
+	}
 	return db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO account (label, user_id, phone, state, added_ms) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (label) DO UPDATE SET user_id = excluded.user_id, phone = excluded.phone, state = excluded.state`,
-			a.Label, a.UserID, a.Phone, a.State, ms(a.AddedAt))
+			INSERT INTO account (label, user_id, phone, state, premium, added_ms) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (label) DO UPDATE SET user_id = excluded.user_id, phone = excluded.phone, state = excluded.state, premium = excluded.premium`,
+			a.Label, a.UserID, a.Phone, a.State, premium, ms(a.AddedAt))
 		if err != nil {
 			return fmt.Errorf("account %s: %w", a.Label, err)
 		}
@@ -158,11 +163,11 @@ func (db *DB) SetAccountState(ctx context.Context, label, state, actor string) e
 func (db *DB) Accounts(ctx context.Context) ([]Account, error) {
 	return rows(ctx, db, func(scan func(...any) error) (Account, error) {
 		var a Account
-		var added int64
-		err := scan(&a.Label, &a.UserID, &a.Phone, &a.State, &added)
-		a.AddedAt = at(added)
+		var added, premium int64
+		err := scan(&a.Label, &a.UserID, &a.Phone, &a.State, &premium, &added)
+		a.AddedAt, a.Premium = at(added), premium == 1
 		return a, err
-	}, `SELECT label, user_id, phone, state, added_ms FROM account ORDER BY added_ms, label`)
+	}, `SELECT label, user_id, phone, state, premium, added_ms FROM account ORDER BY added_ms, label`)
 }
 
 // AddAuthorisation records who allowed what, and gives it an id.

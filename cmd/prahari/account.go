@@ -21,7 +21,7 @@ import (
 const defaultAccount = "main"
 
 func newAccount(e env) *cobra.Command {
-	return noun("account", "Telegram logins that prahari reads through", newAccountLogin(e), newAccountList(e))
+	return noun("account", "Telegram logins that prahari reads through", newAccountLogin(e), newAccountList(e), newAccountLimits(e))
 }
 
 type loginOptions struct {
@@ -73,10 +73,15 @@ func (w *workspace) client(ctx context.Context, account string, maker *evidence.
 	c := scanner.Config{
 		SessionKey: key, Proxy: proxy, Waits: waits, FloodWaits: map[string]time.Duration{}, PeerFloodRest: time.Duration(w.config.Watch.PeerFloodRest),
 		Account: account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
-		DC: t.DC, Keeper: w.db, Finder: finder, Maker: maker, Events: w.observed(ctx, account, events), Log: w.env.log(), AppVersion: version,
+		DC: t.DC, Keeper: w.db, Directory: w.db, Finder: finder, Maker: maker, Events: w.observed(ctx, account, events), Log: w.env.log(), AppVersion: version,
 		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),
 		MaxPollInterval: time.Duration(w.config.Watch.MaxPollInterval), PollsPerMinute: w.config.Watch.PollsPerMinute,
 	}
+	limits, err := w.limits()
+	if err != nil {
+		return nil, err
+	}
+	c.LookupsPerDay = limits[scanner.UsernameLookups].Value
 	for method, most := range w.config.Watch.FloodWaits {
 		c.FloodWaits[method] = time.Duration(most)
 	}
@@ -181,7 +186,7 @@ func (e env) login(ctx context.Context, o loginOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	a := store.Account{Label: o.account, UserID: user.ID, Phone: user.MaskedPhone, State: store.AccountOK, AddedAt: time.Now()}
+	a := store.Account{Label: o.account, UserID: user.ID, Phone: user.MaskedPhone, State: store.AccountOK, Premium: user.Premium, AddedAt: time.Now()}
 	if err := w.db.AddAccount(ctx, a, e.operator()); err != nil {
 		return err
 	}

@@ -267,6 +267,15 @@ func (w *workspace) addSources(ctx context.Context, in *bundle.Input, sources []
 			return err
 		}
 		in.Observed, in.Gaps = append(in.Observed, observed...), append(in.Gaps, gaps...)
+		changes, err := w.db.Changes(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		deletions, err := w.db.Deletions(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		in.Changes, in.Deletions = append(in.Changes, changes...), append(in.Deletions, deletions...)
 		for _, a := range authorisations {
 			if a.Source == s.ID {
 				in.Authorisations = append(in.Authorisations, a)

@@ -25,6 +25,7 @@ type config struct {
 	Database     string         `yaml:"database,omitempty"` // postgres://…; default: a file in the workspace
 	Telegram     telegramConfig `yaml:"telegram"`
 	Watch        watchConfig    `yaml:"watch"`
+	Limits       map[string]int `yaml:"limits,omitempty"` // of one account, instead of those that 'account limits' lists
 	Timestamp    stampConfig    `yaml:"timestamp,omitempty"`
 	LeakGate     leakGateConfig `yaml:"leak_gate,omitempty"`
 	Retention    retention      `yaml:"retention,omitempty"`

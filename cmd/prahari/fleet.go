@@ -182,7 +182,7 @@ func (f *fleet) move(ctx context.Context) (string, error) {
 		to := slices.MinFunc(able, func(a, b string) int { return load[a] - load[b] })
 		moved, err := f.scanners[to].Resolve(ctx, "@"+s.Username)
 		switch {
-		case errors.Is(err, scanner.ErrSourceUnknown), errors.Is(err, scanner.ErrSourcePrivate):
+		case errors.Is(err, scanner.ErrSourceUnknown), errors.Is(err, scanner.ErrSourcePrivate), errors.Is(err, scanner.ErrLimit):
 			f.w.env.say("%s cannot be read by account %s: %v", sourceName(s), to, err)
 			continue
 		case err != nil:

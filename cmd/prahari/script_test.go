@@ -217,6 +217,14 @@ func dc(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		_, err = server.Post(args[1], telegram.Message{Text: text})
 		ts.Check(err)
+	case args[0] == "title" && len(args) == 3:
+		ts.Check(server.SetTitle(args[1], args[2]))
+	case args[0] == "rename" && len(args) == 3:
+		ts.Check(server.SetUsername(args[1], args[2]))
+	case args[0] == "handover" && len(args) == 3:
+		ts.Check(server.HandOver(args[1], args[2]))
+	case args[0] == "restrict" && len(args) == 3:
+		ts.Check(server.Restrict(args[1], args[2]))
 	default:
 		ts.Fatalf("dc %v: no such thing", args)
 	}

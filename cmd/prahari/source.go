@@ -16,7 +16,7 @@ import (
 
 func newSource(e env) *cobra.Command {
 	return noun("source", "What is watched: public channels, groups and bots",
-		newSourceAdd(e), newSourceList(e), newSourceCoverage(e), newSourceRemove(e))
+		newSourceAdd(e), newSourceList(e), newSourceShow(e), newSourceCoverage(e), newSourceRemove(e))
 }
 
 type sourceOptions struct {
@@ -82,6 +82,9 @@ func (e env) sourceAdd(ctx context.Context, ref string, o sourceOptions) (err er
 	}
 	source.AddedAt, source.AddedBy = time.Now(), e.operator()
 	if o.join && source.Access == evidence.Public {
+		if err := w.mayJoin(ctx, o.account); err != nil {
+			return err
+		}
 		a, err := w.db.AddAuthorisation(ctx, evidence.Authorisation{
 			Method: "channels.joinChannel", Source: source.ID, GivenBy: evidence.Caption(o.authorisedBy, 80),
 			Reason: evidence.Caption(o.reason, 200), At: time.Now(),
@@ -124,10 +127,12 @@ type sourceView struct {
 	AddedAt  time.Time           `json:"added_at,omitzero"`
 	Findings int64               `json:"findings"`
 	People   int64               `json:"distinct_identifiers"`
+	State    evidence.ChangeKind `json:"state,omitempty"` // why it cannot be read, or is restricted
+	Marks    string              `json:"marks,omitempty"` // Telegram's: scam, fake, verified
 }
 
 func viewSource(s evidence.Source) sourceView {
-	return sourceView{ID: s.ID, Kind: s.Kind, Access: s.Access, Username: s.Username, Title: s.Title, URL: s.URL(), Account: s.Account, AddedAt: s.AddedAt}
+	return sourceView{ID: s.ID, Kind: s.Kind, Access: s.Access, Username: s.Username, Title: s.Title, URL: s.URL(), Account: s.Account, AddedAt: s.AddedAt, State: s.State, Marks: s.Marks}
 }
 
 func (e env) sourceAdded(s evidence.Source, what string) error {
@@ -170,6 +175,7 @@ func newSourceList(e env) *cobra.Command {
 				column[sourceView]{"kind", func(v sourceView) string { return string(v.Kind) }, 0},
 				column[sourceView]{"access", func(v sourceView) string { return string(v.Access) }, 0},
 				column[sourceView]{"account", func(v sourceView) string { return v.Account }, 0},
+				column[sourceView]{"state", func(v sourceView) string { return strings.TrimSpace(string(v.State) + " " + v.Marks) }, 0},
 				column[sourceView]{"findings", func(v sourceView) string { return fmt.Sprint(v.Findings) }, 0},
 				column[sourceView]{"title", func(v sourceView) string { return v.Title }, 40},
 			)
@@ -228,7 +234,9 @@ func (e env) coverage(ctx context.Context, args []string) (err error) {
 	}
 	return printList(e, views, "Nothing was read yet. 'prahari watch' reads the history of what is watched.",
 		column[coverageView]{"source", func(v coverageView) string { return v.Name }, 0},
-		column[coverageView]{"messages", func(v coverageView) string { return fmt.Sprintf("%d to %d", v.Lo, v.Hi) }, 0},
+		column[coverageView]{"messages", func(v coverageView) string {
+			return strings.TrimPrefix(strings.TrimPrefix(messages(v.Lo, v.Hi), "messages "), "message ")
+		}, 0},
 		column[coverageView]{"state", func(v coverageView) string { return v.State }, 0},
 		column[coverageView]{"how", func(v coverageView) string { return v.How }, 0},
 		column[coverageView]{"account", func(v coverageView) string { return v.Account }, 0},
@@ -261,13 +269,17 @@ func (w *workspace) coverage(ctx context.Context, s evidence.Source) ([]coverage
 	for _, r := range evidence.Missing(evidence.Range{Lo: 1, Hi: top}, evidence.Merge(ranges)) {
 		why, since := "not read yet", time.Time{}
 		for _, g := range gaps {
-			if g.Lo <= r.Hi && g.Hi >= r.Lo {
+			if g.Lo <= r.Hi && (g.Hi >= r.Lo || g.Hi == 0) {
 				why, since, open[g] = g.Reason, g.At, true
 			}
 		}
 		views = append(views, coverageView{s.ID, sourceName(s), r.Lo, r.Hi, "missing", why, "", since})
 	}
 	for _, g := range gaps {
+		if g.Hi == 0 && g.Lo > top { // nothing was seen since
+			views = append(views, coverageView{s.ID, sourceName(s), g.Lo, 0, "missing", g.Reason, "", g.At})
+			continue
+		}
 		if !open[g] {
 			views = append(views, coverageView{s.ID, sourceName(s), g.Lo, g.Hi, "gap", g.Reason, "", g.At})
 		}

@@ -64,6 +64,7 @@ type statusView struct {
 	Watch   []scanner.Stats `json:"watch,omitempty"` // of the running watch, or the last, by account
 	Sources int             `json:"sources"`
 	Missing int64           `json:"missing_message_ids"` // below the newest one seen, not read yet
+	Limits  []limitView     `json:"limits"`              // of each account, with what it uses
 }
 
 func newStatus(e env) *cobra.Command {
@@ -144,6 +145,9 @@ func (w *workspace) status(ctx context.Context) (statusView, error) {
 	for _, o := range observed {
 		ranges[o.SourceID], top[o.SourceID] = append(ranges[o.SourceID], o.Range), max(top[o.SourceID], o.Hi)
 	}
+	if v.Limits, err = w.usage(ctx); err != nil {
+		return v, err
+	}
 	for _, s := range sources {
 		for _, m := range evidence.Missing(evidence.Range{Lo: 1, Hi: top[s.ID]}, evidence.Merge(ranges[s.ID])) {
 			v.Missing += m.Hi - m.Lo + 1
@@ -159,6 +163,11 @@ func (e env) statusText(v statusView) error {
 	}
 	if _, err := fmt.Fprintf(e.out, "%s\n%-14s %d, message ids not read yet: %d\n", state, "sources", v.Sources, v.Missing); err != nil {
 		return err
+	}
+	for _, l := range v.Limits {
+		if _, err := fmt.Fprintf(e.out, "%-14s account %s: %d of %d (%s) %s\n", "limit", l.Account, l.Used, l.Of, l.Confidence, l.Title); err != nil {
+			return err
+		}
 	}
 	for i := range v.Watch {
 		if err := e.accountStatus(&v.Watch[i], v.Running); err != nil {

@@ -191,7 +191,9 @@ func (p *progress) event(event scanner.Event) {
 		p.env.say("%s: deleted at the source: %s", name, count(int(event.Total), "message"))
 	case scanner.Unreadable:
 		p.env.say("%s: %s: %s", name, messages(event.Done, event.Total), event.Detail)
-	case scanner.Connected, scanner.Reading, scanner.Found:
+	case scanner.Changed:
+		p.env.say("%s %s", name, event.Detail)
+	case scanner.Regained, scanner.Connected, scanner.Reading, scanner.Found: // a change says the first
 	}
 }
 
