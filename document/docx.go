@@ -177,6 +177,9 @@ func columns(rows [][][]span) []float64 {
 // maxPart is how much of one part of a DOCX, or of one stream of a PDF, is read.
 const maxPart = 16 << 20
 
+// maxParts is how many parts a DOCX may have that is read; a letter has a dozen.
+const maxParts = 64
+
 // ErrNotOurs says that a file is not a form that can be read back.
 var ErrNotOurs = errors.New("not a document that can be read")
 
@@ -186,6 +189,9 @@ func DOCXText(file []byte) (string, error) {
 	z, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
 		return "", fmt.Errorf("DOCX: %w: %w", ErrNotOurs, err)
+	}
+	if len(z.File) > maxParts {
+		return "", fmt.Errorf("DOCX: %w: it has %d parts", ErrNotOurs, len(z.File))
 	}
 	var out strings.Builder
 	seen := false

@@ -12,6 +12,9 @@ import (
 	"unicode/utf16"
 )
 
+// maxObjects is how many objects of a PDF are read; a page has two.
+const maxObjects = 10_000
+
 // PDFText returns the text that readers take off a PDF which PDF wrote, from the
 // bytes of the file alone. Other PDFs are ErrNotOurs.
 func PDFText(file []byte) (string, error) {
@@ -20,10 +23,11 @@ func PDFText(file []byte) (string, error) {
 	}
 	objects := map[string][]byte{}
 	object := regexp.MustCompile(`(?m)^(\d+) 0 obj\n`)
-	at := object.FindAllSubmatchIndex(file, -1)
+	packed := regexp.MustCompile(`^<< [^\n]{0,200}/Length (\d{1,9}) >>\nstream\n`)
+	at := object.FindAllSubmatchIndex(file, maxObjects)
 	for _, m := range at {
 		body := file[m[1]:]
-		if length := regexp.MustCompile(`^<< .*/Length (\d+) >>\nstream\n`).FindSubmatchIndex(body); length != nil {
+		if length := packed.FindSubmatchIndex(body); length != nil {
 			n, err := strconv.Atoi(string(body[length[2]:length[3]]))
 			if err != nil || length[1]+n > len(body) {
 				return "", fmt.Errorf("PDF: %w: a stream is cut off", ErrNotOurs)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,8 +71,9 @@ type TargetMessage struct {
 
 // A Count is the number of distinct full values of a kind.
 type Count struct {
-	Kind     evidence.Kind `yaml:"kind"`
-	Distinct int           `yaml:"distinct"`
+	Kind       evidence.Kind `yaml:"kind"`
+	Distinct   int           `yaml:"distinct"`
+	PerMessage bool          `yaml:"per_message"` // distinct within each message only: no token tells them apart across messages
 }
 
 func (t Target) name() string {
@@ -131,7 +133,7 @@ func Gather(c evidence.Case, items []evidence.Evidence, distinct map[evidence.Ki
 	f.Messages = len(messages)
 	for _, k := range []evidence.Kind{evidence.Aadhaar, evidence.VID, evidence.Mobile, evidence.PAN, evidence.Email} {
 		if n := distinct[k]; n > 0 {
-			f.Counts = append(f.Counts, Count{k, n})
+			f.Counts = append(f.Counts, Count{Kind: k, Distinct: n})
 		}
 	}
 	var rest []evidence.Kind
@@ -142,9 +144,31 @@ func Gather(c evidence.Case, items []evidence.Evidence, distinct map[evidence.Ki
 	}
 	slices.Sort(rest)
 	for _, k := range rest {
-		f.Counts = append(f.Counts, Count{k, distinct[k]})
+		f.Counts = append(f.Counts, Count{Kind: k, Distinct: distinct[k]})
 	}
+	f.addUntold(items)
 	return f
+}
+
+// addUntold counts the values of kinds that get no token.
+func (f *Facts) addUntold(items []evidence.Evidence) {
+	untold := map[evidence.Kind]int{}
+	for _, e := range items {
+		most := map[evidence.Kind]int{} // findings of one message count the same values
+		for _, k := range e.Findings {
+			for kind, n := range k.Distinct {
+				most[kind] = max(most[kind], n)
+			}
+		}
+		for kind, n := range most {
+			untold[kind] += n
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(untold)) {
+		if untold[kind] > 0 && !f.has(kind) {
+			f.Counts = append(f.Counts, Count{kind, untold[kind], true})
+		}
+	}
 }
 
 // sample renders the first record of a finding: kinds and masked values.

@@ -111,6 +111,9 @@ func (l *linter) targets() {
 		case age > 24*time.Hour:
 			l.add(Warning, "L10", "%s was last seen %s, more than 24 hours ago", t.name(), both(seen))
 		}
+		if l.route.Takedown && evidence.Observation(t.Status).Gone() {
+			l.add(Warning, "L10", "%s is %s already, as seen %s", t.name(), t.Status, both(t.CheckedAt))
+		}
 		if !public && strings.HasPrefix(l.Notice.Kind, "telegram-") {
 			l.add(Warning, "L17", "%s is not public, and Telegram acts on public content only: go by an agency or a court", t.name())
 		}
@@ -239,6 +242,9 @@ func (l *linter) legal() {
 	}
 	if l.route.Confidence != Confirmed && !strings.Contains(l.Notice.Markdown, "Verify it before first use.") {
 		l.add(Error, "L09", "the draft has no banner that its route is %s", l.route.Confidence)
+	}
+	if l.route.Beside != "" && !slices.ContainsFunc(l.Others, func(n evidence.Notice) bool { return n.Kind == l.route.Beside && n.Step() != evidence.NoticeWithdrawn }) {
+		l.add(Warning, "L09", "%s is never the sole route: draft %s too", l.Notice.Kind, l.route.Beside)
 	}
 	if l.route.InForce > l.Now.In(ist).Format(time.DateOnly) && !strings.Contains(l.Notice.Markdown, "not yet in force") {
 		l.add(Error, "L22", "the draft has no banner that its duty is not yet in force")

@@ -57,6 +57,7 @@ type Route struct {
 	Takedown   bool       `yaml:"takedown" json:"-"`
 	Amends     bool       `yaml:"amends" json:"-"` // a notice that was sent
 	InForce    string     `yaml:"in_force_from" json:"in_force_from,omitempty"`
+	Beside     string     `yaml:"beside" json:"beside,omitempty"` // the kind that it must not go without
 }
 
 // speaks reports whether the route has templates in a language.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -267,6 +268,26 @@ func TestFactsKeepAPersonsAnswers(t *testing.T) {
 	}
 	if f.Messages != 3 || f.Findings != 3 || len(f.Samples) != 1 || len(f.Counts) != 3 || f.Targets[0].Messages[1].Deleted != true {
 		t.Errorf("gathered %+v", f)
+	}
+}
+
+// Kinds that get no token are counted, and the notice says how.
+func TestCountsWithoutTokens(t *testing.T) {
+	c := evidence.Case{ID: "CASE0001"}
+	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	item := func(id int64, counts ...int) evidence.Evidence {
+		e := evidence.Evidence{ID: fmt.Sprint("ev-", id), Source: evidence.Source{ID: "channel-1", Kind: evidence.Channel, Username: "leaks_demo"}, MessageID: id, PostedAt: at, CapturedAt: at}
+		for _, n := range counts {
+			e.Findings = append(e.Findings, evidence.Kept{Distinct: map[evidence.Kind]int{evidence.Aadhaar: n}})
+		}
+		return e
+	}
+	f := report.Gather(c, []evidence.Evidence{item(1, 2, 3), item(2, 4)}, map[evidence.Kind]int{evidence.Mobile: 5}, func(evidence.Evidence) bool { return false })
+	if want := []report.Count{{Kind: evidence.Mobile, Distinct: 5}, {Kind: evidence.Aadhaar, Distinct: 7, PerMessage: true}}; !slices.Equal(f.Counts, want) {
+		t.Errorf("got %+v, want %+v", f.Counts, want)
+	}
+	if d := draft(t, "uidai", f); !strings.Contains(d.Notice.Markdown, "told apart within each message only: no token of them is kept") || !strings.Contains(d.Notice.Markdown, "section 29(4)") {
+		t.Errorf("the draft does not say how they were counted:\n%s", d.Notice.Markdown)
 	}
 }
 

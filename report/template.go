@@ -182,7 +182,7 @@ func Templates() iter.Seq2[string, string] {
 func Example() Facts {
 	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 	f := Facts{
-		Case: Case{"CASE0000", "Example"}, Counts: []Count{{evidence.Aadhaar, 2}, {evidence.Mobile, 3}}, Samples: []string{"aadhaar XXXX XXXX 1234"},
+		Case: Case{"CASE0000", "Example"}, Counts: []Count{{Kind: evidence.Aadhaar, Distinct: 2, PerMessage: true}, {Kind: evidence.Mobile, Distinct: 3}}, Samples: []string{"aadhaar XXXX XXXX 1234"},
 		Messages: 2, Findings: 2, Occurred: at, Detected: at, EvidenceIDs: []string{"ev-example"}, Detector: "prahari",
 		Bundle:  Bundle{"EB-CASE0000-0001-20261120T100000Z", strings.Repeat("0", 64), at, at},
 		Targets: []Target{{Username: "example", PeerID: 1, Kind: evidence.Channel, Title: "Example", URL: "https://t.me/example", FirstSeen: at, LastSeen: at, Status: "live", CheckedAt: at, Messages: []TargetMessage{{"https://t.me/example/1", at, true}}}},
