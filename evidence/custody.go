@@ -49,7 +49,12 @@ func (e Entry) Line() ([]byte, error) {
 	if e.LogSeq != nil {
 		m["log_seq"] = *e.LogSeq
 	}
-	line, err := CanonicalJSON(m)
+	for key, value := range m { // as it will be read again
+		if text, ok := value.(string); ok {
+			m[key] = strings.ToValidUTF8(text, "\ufffd")
+		}
+	}
+	line, err := sortedJSON(m)
 	if err != nil {
 		return nil, fmt.Errorf("custody entry %d: %w", e.Seq, err)
 	}
@@ -118,10 +123,16 @@ func CanonicalJSON(v any) ([]byte, error) {
 	if err := d.Decode(&generic); err != nil {
 		return nil, err
 	}
+	return sortedJSON(generic)
+}
+
+// sortedJSON is CanonicalJSON of what holds no structs, whose keys are sorted as
+// they are written.
+func sortedJSON(v any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(generic); err != nil {
+	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil

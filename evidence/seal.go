@@ -28,14 +28,15 @@ func NewSealer(publicKeys []string) (*Sealer, error) {
 	seen := map[string]bool{}
 	for _, key := range publicKeys {
 		key = strings.TrimSpace(key)
-		r, err := age.ParseX25519Recipient(key)
+		r, err := parseRecipient(key)
 		if err != nil {
 			return nil, fmt.Errorf("recipient %q is not an age X25519 public key (age1…)", Caption(key, 24))
 		}
-		if seen[r.String()] {
+		id := string(r.public.Bytes())
+		if seen[id] {
 			continue
 		}
-		seen[r.String()] = true
+		seen[id] = true
 		s.recipients = append(s.recipients, r)
 	}
 	if len(s.recipients) < MinRecipients {
@@ -70,8 +71,12 @@ func (s *Sealer) Seal(files []Raw, at time.Time) (SealedFile, error) {
 	all := append([]Raw{{Name: nonceName, Data: nonce}}, files...)
 	all = append(all, Raw{Name: sumsName, Data: sums(all)})
 
-	var plain bytes.Buffer
-	t := tar.NewWriter(&plain)
+	size := 4 << 10 // the tar's end, and age's header
+	for _, f := range all {
+		size += len(f.Data) + 1<<10
+	}
+	plain := bytes.NewBuffer(make([]byte, 0, size))
+	t := tar.NewWriter(plain)
 	for _, f := range all {
 		h := &tar.Header{Name: f.Name, Mode: 0o600, Size: int64(len(f.Data)), ModTime: at.UTC().Truncate(time.Second), Format: tar.FormatUSTAR}
 		if err := t.WriteHeader(h); err != nil {
@@ -84,8 +89,8 @@ func (s *Sealer) Seal(files []Raw, at time.Time) (SealedFile, error) {
 	if err := t.Close(); err != nil {
 		return SealedFile{}, fmt.Errorf("packing: %w", err)
 	}
-	var sealed bytes.Buffer
-	w, err := age.Encrypt(&sealed, s.recipients...)
+	sealed := bytes.NewBuffer(make([]byte, 0, size))
+	w, err := age.Encrypt(sealed, s.recipients...)
 	if err != nil {
 		return SealedFile{}, fmt.Errorf("sealing: %w", err)
 	}

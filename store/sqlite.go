@@ -22,7 +22,7 @@ func openSQLite(_ context.Context, path string, create bool) (*DB, error) {
 	// half-way for another writer; FULL survives a power cut.
 	pragmas := url.Values{
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"}, "_busy_timeout": {"10000"},
-		"_txlock": {"immediate"}, "_secure_delete": {"on"},
+		"_txlock": {"immediate"}, "_secure_delete": {"on"}, "_stmt_cache_size": {"64"},
 	}
 	pool, err := sql.Open("sqlite3", "file:"+escapePath(path)+"?"+pragmas.Encode())
 	if err != nil {
