@@ -47,6 +47,8 @@ const (
 	ByMention LeadKind = "mention" // @name in it
 	ByForward LeadKind = "forward" // it was forwarded from there
 	BySearch  LeadKind = "search"  // Telegram's search gave it
+
+	ByDiscussion LeadKind = "discussion" // it holds the comments on a source's posts
 )
 
 var (

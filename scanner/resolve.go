@@ -165,6 +165,29 @@ func botSource(name string, u *tg.User, about string) (evidence.Source, error) {
 	}, nil
 }
 
+// Discussion returns the group that holds the comments on a channel's posts; ok is
+// false where there is none. It may be without a name, and is read by its id.
+func (s *Scanner) Discussion(ctx context.Context, channel evidence.Source) (group evidence.Source, ok bool, err error) {
+	err = s.signedIn(ctx, link{}, func(ctx context.Context, client *telegram.Client, _ *tg.User) error {
+		full, err := client.API().ChannelsGetFullChannel(ctx, &tg.InputChannel{ChannelID: channel.PeerID, AccessHash: channel.AccessHash})
+		if err != nil {
+			return fmt.Errorf("looking for the discussion of @%s: %w", channel.Username, err)
+		}
+		f, is := full.FullChat.(*tg.ChannelFull)
+		if !is || f.LinkedChatID == 0 {
+			return nil
+		}
+		for _, chat := range full.Chats {
+			if c, is := chat.(*tg.Channel); is && c.ID == f.LinkedChatID {
+				group, ok = channelSource(publicName(c), c, &tg.MessagesChatFull{}), true
+			}
+		}
+		return nil
+	})
+	group.Account = s.config.Account
+	return group, ok, err
+}
+
 // hasName reports whether a name is one of a peer's own.
 func hasName(name, first string, all []tg.Username) bool {
 	return strings.EqualFold(name, first) || slices.ContainsFunc(all, func(u tg.Username) bool { return u.Active && strings.EqualFold(name, u.Username) })

@@ -67,6 +67,10 @@ func trailText(trail []evidence.Lead) string {
 			parts = append(parts, "search for "+l.Query)
 			continue
 		}
+		if l.How == evidence.ByDiscussion {
+			parts = append(parts, "comments on "+l.SourceID)
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s in %s/%d", l.How, l.SourceID, l.MessageID))
 	}
 	return strings.Join(parts, ", ")

@@ -22,6 +22,7 @@ func newSource(e env) *cobra.Command {
 type sourceOptions struct {
 	account      string
 	join         bool
+	discussion   bool
 	authorisedBy string
 	reason       string
 	dryRun       bool
@@ -37,6 +38,8 @@ A channel is read without joining: prahari asks for new posts every now and then
 --join the account joins, and Telegram pushes posts as they appear. Joining is seen by the
 channel's owner and is the only thing prahari ever writes to Telegram here, so a person
 must authorise it by name and reason; both go into the custody log.
+The comments on a channel's posts are in a group of their own; --with-discussion watches it
+too. Without it the group becomes a candidate, for you to accept or reject.
 A bot is read through the account's own dialog with it; prahari writes nothing to it.`,
 		Example: examples("prahari source add @name", "prahari source add https://t.me/name --join --authorised-by 'B. Counsel' --reason 'complaint of 12 June'"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
@@ -50,6 +53,7 @@ A bot is read through the account's own dialog with it; prahari writes nothing t
 	f := cmd.Flags()
 	f.StringVar(&o.account, "account", defaultAccount, "the account that reads it")
 	f.BoolVar(&o.join, "join", false, "join, so that posts are pushed")
+	f.BoolVar(&o.discussion, "with-discussion", false, "watch the group with the comments on the channel's posts too")
 	f.StringVar(&o.authorisedBy, "authorised-by", "", "who allowed the account to join")
 	f.StringVar(&o.reason, "reason", "", "on which basis")
 	f.BoolVar(&o.dryRun, "dry-run", false, "look it up and say what would be done")
@@ -66,7 +70,7 @@ func (e env) sourceAdd(ctx context.Context, ref string, o sourceOptions) (err er
 	if err != nil {
 		return err
 	}
-	if watched && !o.join {
+	if watched && !o.join && !o.discussion {
 		return e.sourceAdded(known, "is watched already")
 	}
 	client, err := w.client(ctx, o.account, nil, nil, e.showEvent)
@@ -77,7 +81,21 @@ func (e env) sourceAdd(ctx context.Context, ref string, o sourceOptions) (err er
 	if err != nil {
 		return err
 	}
+	group, discussed, err := evidence.Source{}, false, error(nil)
+	if source.Kind == evidence.Channel {
+		if group, discussed, err = client.Discussion(ctx, source); err != nil {
+			return err
+		}
+	}
+	if o.discussion && !discussed {
+		return fmt.Errorf("%s has no discussion group: add it without --with-discussion", sourceName(source))
+	}
 	if o.dryRun {
+		if o.discussion {
+			if err := e.sourceAdded(group, "would be watched too"); err != nil {
+				return err
+			}
+		}
 		return e.sourceAdded(source, "would be watched; nothing was changed")
 	}
 	source.AddedAt, source.AddedBy = time.Now(), e.operator()
@@ -99,7 +117,30 @@ func (e env) sourceAdd(ctx context.Context, ref string, o sourceOptions) (err er
 	if err := w.db.AddSource(ctx, source); err != nil {
 		return err
 	}
+	if discussed {
+		if err := w.addDiscussion(ctx, source, group, o.discussion); err != nil {
+			return err
+		}
+	}
 	return e.sourceAdded(source, "is watched")
+}
+
+// addDiscussion watches the group that holds the comments on a channel's posts,
+// or makes it a candidate.
+func (w *workspace) addDiscussion(ctx context.Context, channel, group evidence.Source, watch bool) error {
+	if watch {
+		group.AddedAt, group.AddedBy = time.Now(), w.env.operator()
+		if err := w.db.AddSource(ctx, group); err != nil {
+			return err
+		}
+		return w.env.sourceAdded(group, "is watched, for the comments on "+sourceName(channel))
+	}
+	w.env.say("The comments on %s are in group %s (%s), which is not watched: 'prahari source add @%s --with-discussion' does.",
+		sourceName(channel), sourceName(group), evidence.Caption(group.Title, 60), channel.Username)
+	if group.Username == "" || !evidence.CandidateName(group.Username) {
+		return nil
+	}
+	return w.db.AddLeads(ctx, []evidence.Lead{{Name: strings.ToLower(group.Username), How: evidence.ByDiscussion, SourceID: channel.ID, At: time.Now()}})
 }
 
 // watched finds a source among those that are watched.
