@@ -31,6 +31,7 @@ type builder struct {
 	sightings map[messageKey][]evidence.Sighting
 	totals    totals
 	stamps    []Stamped
+	stamped   []LogStamped // of the log, while evidence was collected
 	unstamped []string
 	shown     gathered // on index.html
 }
@@ -135,7 +136,7 @@ func (b *builder) passGate() error {
 		if !strings.HasPrefix(f.name, "data/items/") { // shown with the item
 			b.gate.add(b.gate.look(f.name, "name", []byte(f.name), 0, nil))
 		}
-		if strings.HasPrefix(f.name, "data/items/") || strings.HasPrefix(f.name, "data/sealed/raw-") || strings.HasPrefix(f.name, "attest/") {
+		if strings.HasPrefix(f.name, "data/items/") || strings.HasPrefix(f.name, "data/sealed/raw-") || strings.HasPrefix(f.name, "attest/") || strings.HasPrefix(f.name, stampsDir) {
 			continue
 		}
 		if err := b.gate.file(b.ctx, f.name, b.tree.path(f.name)); err != nil {

@@ -102,6 +102,7 @@ type Log struct {
 	Key        string          // its public key: "name+hash+key"
 	Checkpoint []byte          // signed with that key, of a log that holds all of Custody
 	Tree       tlog.HashReader // its stored hashes
+	Stamps     []LogStamp      // of earlier checkpoints; those that cover the case's lines first are taken
 }
 
 // An Allowed is a text that may stand in open files although the gate finds it:

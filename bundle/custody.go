@@ -79,14 +79,10 @@ func (b *builder) inclusion() error {
 	if err := b.tree.write(checkpointPath, b.in.Log.Checkpoint); err != nil {
 		return err
 	}
-	return b.tree.stream(inclusionPath, func(w io.Writer) error {
-		for _, h := range proof {
-			if _, err := fmt.Fprintln(w, hex.EncodeToString(h[:])); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if err := b.tree.stream(inclusionPath, func(w io.Writer) error { return writeHashes(w, proof) }); err != nil {
+		return err
+	}
+	return b.logStamps(c)
 }
 
 func (b *builder) entry(w io.Writer, e evidence.Entry) error {
@@ -133,6 +129,11 @@ func (b *builder) custodyText() error {
 		out := bufio.NewWriter(w)
 		fmt.Fprintf(out, "Custody of case %s, as far as this bundle goes\n", b.in.Case.ID)
 		fmt.Fprintf(out, "Made from custody.jsonl, which is the record; this page is for reading.\nHead: %s\n\n", b.head)
+		if len(b.stamped) > 0 {
+			var stamps bytes.Buffer
+			b.stampLines(&stamps)
+			fmt.Fprintf(out, "%s\n", stamps.String())
+		}
 		lines := bufio.NewScanner(f)
 		lines.Buffer(nil, maxCustodyLine)
 		for lines.Scan() {

@@ -64,6 +64,7 @@ func newDamager(t *testing.T) (*damager, string) {
 	r.in.Items = bundle.Each(r.items)
 	r.relog()
 	r.in.Authorities = []tsa.Authority{startTSA(t, demotsa.Config{}).Authority("demo")}
+	r.stampLog(t, "log", 41, 47)
 	dir := r.build(t)
 	d := &damager{base: files(t, dir), top: filepath.Base(dir)}
 	r.in.Seq = 4

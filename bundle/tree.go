@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -165,10 +166,10 @@ func (t *tree) add(w written) error {
 	return nil
 }
 
-// drop takes the files of a folder out again.
+// drop takes a folder out again, with all below it.
 func (t *tree) drop(dir string) error {
 	t.files = slices.DeleteFunc(t.files, func(w written) bool { return strings.HasPrefix(w.name, dir) })
-	delete(t.dirs, strings.TrimSuffix(dir, "/"))
+	maps.DeleteFunc(t.dirs, func(name string, _ bool) bool { return strings.HasPrefix(name+"/", dir) })
 	if err := os.RemoveAll(t.path(dir)); err != nil {
 		return fmt.Errorf("writing the bundle: %w", err)
 	}

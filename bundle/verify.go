@@ -45,23 +45,24 @@ const (
 
 // A Report is what Verify found, check by check.
 type Report struct {
-	Bundle            string    `json:"bundle"` // as bag-info.txt names it
-	Dir               string    `json:"dir"`
-	Profile           Profile   `json:"profile,omitempty"`
-	OK                bool      `json:"ok"`
-	TagManifestSHA256 string    `json:"tagmanifest_sha256,omitempty"`
-	CustodyHead       string    `json:"custody_head,omitempty"`
-	LogKey            string    `json:"log_key,omitempty"`            // public key of the workspace's custody log
-	LogSize           int64     `json:"log_size,omitempty"`           // entries of that log, as its checkpoint says
-	LogCompared       bool      `json:"log_compared"`                 // with a key from outside
-	SignerFingerprint string    `json:"signer_fingerprint,omitempty"` // of the key that made the signature
-	SignerCompared    bool      `json:"signer_compared"`              // with a value from outside
-	Stamps            []Stamped `json:"stamps"`
-	TSACompared       bool      `json:"tsa_compared"` // with roots from outside
-	Items             int       `json:"items"`
-	Files             int       `json:"files"`
-	Bytes             int64     `json:"bytes"`
-	Checks            []Check   `json:"checks"`
+	Bundle            string       `json:"bundle"` // as bag-info.txt names it
+	Dir               string       `json:"dir"`
+	Profile           Profile      `json:"profile,omitempty"`
+	OK                bool         `json:"ok"`
+	TagManifestSHA256 string       `json:"tagmanifest_sha256,omitempty"`
+	CustodyHead       string       `json:"custody_head,omitempty"`
+	LogKey            string       `json:"log_key,omitempty"`            // public key of the workspace's custody log
+	LogSize           int64        `json:"log_size,omitempty"`           // entries of that log, as its checkpoint says
+	LogCompared       bool         `json:"log_compared"`                 // with a key from outside
+	SignerFingerprint string       `json:"signer_fingerprint,omitempty"` // of the key that made the signature
+	SignerCompared    bool         `json:"signer_compared"`              // with a value from outside
+	Stamps            []Stamped    `json:"stamps"`
+	TSACompared       bool         `json:"tsa_compared"` // with roots from outside
+	LogStamps         []LogStamped `json:"log_stamps"`   // made while evidence was collected
+	Items             int          `json:"items"`
+	Files             int          `json:"files"`
+	Bytes             int64        `json:"bytes"`
+	Checks            []Check      `json:"checks"`
 }
 
 // A Check is one step of Verify.
@@ -149,7 +150,7 @@ func verify(ctx context.Context, c container, at string, opts Options) (Report, 
 		return Report{}, errors.New("the fingerprint to compare with is not one such as 'ssh-keygen -l' prints: SHA256 and 43 characters")
 	}
 	v := &verifier{
-		ctx: ctx, in: c, opts: opts, report: Report{Dir: at, Checks: []Check{}, Stamps: []Stamped{}},
+		ctx: ctx, in: c, opts: opts, report: Report{Dir: at, Checks: []Check{}, Stamps: []Stamped{}, LogStamps: []LogStamped{}},
 		files: map[string]int64{}, tag: map[string]string{}, payload: map[string]string{}, beside: map[string]string{}, info: map[string]string{}, sealed: map[string]string{},
 	}
 	for _, step := range []struct {
@@ -169,6 +170,7 @@ func verify(ctx context.Context, c container, at string, opts Options) (Report, 
 		{"time stamp", v.timeStamp},
 		{"custody log", v.custody},
 		{"custody in the workspace's log", v.inclusion},
+		{"time stamps of the log", v.logStamps},
 		{"sealed originals", v.sealedFiles},
 		{"records", v.records},
 	} {

@@ -96,13 +96,8 @@ func (v *verifier) inclusion() error {
 		return nil
 	}
 	key := v.info["Evidence-Log-Key"]
-	signed, ok := v.small(checkpointPath, maxAttest)
+	c, ok := v.checkpoint(checkpointPath)
 	if !ok {
-		return nil
-	}
-	c, err := evidence.OpenCheckpoint(signed, key)
-	if err != nil {
-		v.problem(checkpointPath, 0, "is not a checkpoint signed by the key that %s names as Evidence-Log-Key", bagInfo)
 		return nil
 	}
 	v.report.LogKey, v.report.LogSize = key, c.Size
@@ -112,21 +107,8 @@ func (v *verifier) inclusion() error {
 			v.problem(checkpointPath, 0, "is not by the custody log's key that was asked for")
 		}
 	}
-	if v.files[inclusionPath] > maxInclusion {
-		v.problem(inclusionPath, 0, "is too long: %d bytes", v.files[inclusionPath])
-		return nil
-	}
-	var proof []tlog.Hash
-	err = v.lines(inclusionPath, 128, func(n int, line []byte) {
-		var h tlog.Hash
-		if !hexSHA256.Match(line) {
-			v.problem(inclusionPath, n, "is not a hash in hex")
-			return
-		}
-		_, _ = hex.Decode(h[:], line) // the pattern holds its form
-		proof = append(proof, h)
-	})
-	if err != nil || len(v.check.Problems) > 0 {
+	proof, ok, err := v.hashes(inclusionPath)
+	if err != nil || !ok || len(v.check.Problems) > 0 {
 		return err
 	}
 	root, err := evidence.ProvenRoot(c.Size, v.places, v.leaves, proof)

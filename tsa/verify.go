@@ -109,3 +109,19 @@ func oneLine(v any) string {
 	text := []rune(strings.ToValidUTF8(fmt.Sprint(v), "?"))
 	return string(slices.DeleteFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200e && r <= 0x202e }))
 }
+
+// Answers reports whether a response is to this question: of the same digest,
+// with the same random number. It does not verify the response.
+func Answers(query, response []byte) (ok bool) {
+	defer func() {
+		if recover() != nil { // foreign code on foreign bytes, as in Verify
+			ok = false
+		}
+	}()
+	q, err := timestamp.ParseRequest(query)
+	if err != nil {
+		return false
+	}
+	t, err := timestamp.ParseResponse(response)
+	return err == nil && bytes.Equal(q.HashedMessage, t.HashedMessage) && q.Nonce != nil && t.Nonce != nil && q.Nonce.Cmp(t.Nonce) == 0
+}

@@ -321,6 +321,17 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input) error {
 	in.Custody = w.db.CaseCustody(ctx, in.Case.ID, objects, signed.Size)
 	in.Authorities, in.TSA = stamper.authorities, *stamper.client
 	in.Log = bundle.Log{Key: key.Public(), Checkpoint: signed.Signed, Tree: w.db.Tree(ctx)}
+	stamps, err := w.db.Stamps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range stamps {
+		if s.Response != nil {
+			in.Log.Stamps = append(in.Log.Stamps, bundle.LogStamp{
+				Authority: s.Authority, Checkpoint: s.Signed, Query: s.Query, Response: s.Response, Roots: []byte(s.Roots), Chain: []byte(s.Chain),
+			})
+		}
+	}
 	return nil
 }
 
