@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/auth"
 	"github.com/gotd/td/telegram/updates"
 	"github.com/gotd/td/tg"
 	"golang.org/x/sync/errgroup"
@@ -41,10 +42,15 @@ type run struct {
 	channels map[int64]*watched  // channels and groups by Telegram's id
 	names    names
 	started  chan struct{} // closed when updates come in order
+	barred   chan error    // has an element when the manager's own calls say that the account cannot read
 }
 
 // historiesAtOnce bounds the histories that are read side by side.
 const historiesAtOnce = 3
+
+// heartbeat is how often an account that may have nothing to ask for asks whether
+// it is still signed in: one that is not is pushed nothing, and told nothing.
+const heartbeat = time.Minute
 
 // Run reads what is missing of every source's history and records what is
 // posted, edited and deleted, until ctx ends. A failed write ends it: nothing is
@@ -78,7 +84,7 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 	}
 	r := &run{
 		scanner: s, seed: maphash.MakeSeed(), slots: make(chan struct{}, historiesAtOnce),
-		sources: map[string]*watched{}, channels: map[int64]*watched{}, started: make(chan struct{}),
+		sources: map[string]*watched{}, channels: map[int64]*watched{}, started: make(chan struct{}), barred: make(chan error, 1),
 		polls: rate.NewLimiter(rate.Limit(float64(s.config.PollsPerMinute)/60), historiesAtOnce),
 	}
 	observed, err := s.config.Keeper.Coverage(ctx, "")
@@ -200,10 +206,22 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		})
 		work.Go(func() error { return r.failing(ctx) })
 		work.Go(func() error {
+			select {
+			case err := <-r.barred:
+				return err
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+		work.Go(func() error {
 			for {
 				select {
 				case <-ctx.Done():
 					return context.Cause(ctx)
+				case <-time.After(jitter(heartbeat)):
+					if _, err := r.api.UpdatesGetState(ctx); err != nil {
+						differences{r.api, r}.bar(err)
+					}
 				case <-reconnect: // what was pushed meanwhile comes by differences
 					if err := r.askDifferences(ctx, manager); err != nil {
 						return err
@@ -463,6 +481,18 @@ func (d differences) record(messages []tg.MessageClass, chats []tg.ChatClass, al
 	return rest, nil
 }
 
+// bar ends the run where an error says that the account cannot read: the manager
+// would log it and wait for the next push.
+func (d differences) bar(err error) {
+	if !errors.Is(err, ErrFloodWait) && !auth.IsUnauthorized(err) {
+		return
+	}
+	select {
+	case d.run.barred <- err:
+	default:
+	}
+}
+
 func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.UpdatesGetChannelDifferenceRequest) (tg.UpdatesChannelDifferenceClass, error) {
 	answer, err := d.Client.UpdatesGetChannelDifference(ctx, req)
 	reason := longDifference
@@ -476,6 +506,7 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 		}
 	}
 	if err != nil {
+		d.bar(err)
 		return answer, err
 	}
 	switch a := answer.(type) {
@@ -516,6 +547,7 @@ func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGe
 		}
 	}
 	if err != nil {
+		d.bar(err)
 		return answer, err
 	}
 	switch a := answer.(type) {

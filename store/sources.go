@@ -33,6 +33,9 @@ func (db *DB) AddSource(ctx context.Context, s evidence.Source) error {
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.ID, err)
 		}
+		if err := putAccess(ctx, tx, s); err != nil {
+			return err
+		}
 		return appendEntries(ctx, tx, evidence.Entry{Action: "source.add", Object: s.ID, Actor: s.AddedBy, At: s.AddedAt, Reason: string(s.Access)})
 	})
 }
@@ -117,8 +120,9 @@ func (db *DB) Counts(ctx context.Context, sourceID string) (Counts, error) {
 // States of an account.
 const (
 	AccountOK        = "ok"
-	AccountSignedOut = "signed out" // sign in again
-	AccountBanned    = "banned"     // or its session was revoked
+	AccountSignedOut = "signed out"   // sign in again
+	AccountBanned    = "banned"       // or its session was revoked
+	AccountLimited   = "rate-limited" // until the wait that Telegram asked for is over
 )
 
 // An Account as kept: the number is masked, the session is elsewhere.

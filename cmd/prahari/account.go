@@ -71,7 +71,7 @@ func (w *workspace) client(ctx context.Context, account string, maker *evidence.
 	}
 	t := w.config.Telegram
 	c := scanner.Config{
-		SessionKey: key, Proxy: proxy, Waits: waits, FloodWaits: map[string]time.Duration{}, PeerFloodRest: time.Duration(w.config.Watch.PeerFloodRest),
+		SessionKey: key, Now: w.env.now, Proxy: proxy, Waits: waits, FloodWaits: map[string]time.Duration{}, PeerFloodRest: time.Duration(w.config.Watch.PeerFloodRest),
 		Account: account, APIID: id, APIHash: hash, SessionPath: w.path("sessions/" + account + ".json"),
 		DC: t.DC, Keeper: w.db, Directory: w.db, Finder: finder, Maker: maker, Events: w.observed(ctx, account, events), Log: w.env.log(), AppVersion: version,
 		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),

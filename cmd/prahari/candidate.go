@@ -93,7 +93,7 @@ func newCandidateAccept(e env) *cobra.Command {
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return e.candidateAccept(cmd.Context(), args[0], o) },
 	}
-	cmd.Flags().StringVar(&o.account, "account", defaultAccount, "the account that reads it")
+	cmd.Flags().StringVar(&o.account, "account", "", "the account that reads it (default: the one that reads the fewest)")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "look it up and say what would be done")
 	return cmd
 }
@@ -107,6 +107,9 @@ func (e env) candidateAccept(ctx context.Context, ref string, o sourceOptions) (
 	c, err := w.db.Candidate(ctx, ref)
 	if err != nil {
 		return candidateUnknown(ref, err)
+	}
+	if o.account, err = w.accountFor(ctx, o.account); err != nil {
+		return err
 	}
 	client, err := w.client(ctx, o.account, nil, nil, e.showEvent)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -18,6 +19,7 @@ type env struct {
 	in                    io.Reader
 	out, err              io.Writer
 	getenv                func(string) string
+	now                   func() time.Time // the machine's clock, for what is collected; nil: time.Now
 	inTTY, outTTY, errTTY bool
 
 	global *globals // flags of the root command

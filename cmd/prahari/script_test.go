@@ -32,7 +32,7 @@ import (
 var update = flag.Bool("update", false, "rewrite golden files")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"prahari": main})
+	testscript.Main(m, map[string]func(){"prahari": main, "prahari-clocked": clocked})
 }
 
 // Each testdata/script/*.txtar drives the real program from outside. Files in

@@ -51,7 +51,7 @@ A bot is read through the account's own dialog with it; prahari writes nothing t
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.account, "account", defaultAccount, "the account that reads it")
+	f.StringVar(&o.account, "account", "", "the account that reads it (default: the one that reads the fewest)")
 	f.BoolVar(&o.join, "join", false, "join, so that posts are pushed")
 	f.BoolVar(&o.discussion, "with-discussion", false, "watch the group with the comments on the channel's posts too")
 	f.StringVar(&o.authorisedBy, "authorised-by", "", "who allowed the account to join")
@@ -72,6 +72,12 @@ func (e env) sourceAdd(ctx context.Context, ref string, o sourceOptions) (err er
 	}
 	if watched && !o.join && !o.discussion {
 		return e.sourceAdded(known, "is watched already")
+	}
+	if o.account == "" && watched {
+		o.account = known.Account
+	}
+	if o.account, err = w.accountFor(ctx, o.account); err != nil {
+		return err
 	}
 	client, err := w.client(ctx, o.account, nil, nil, e.showEvent)
 	if err != nil {

@@ -1,0 +1,572 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"prahari/fixtures/expect"
+	"prahari/fixtures/telegram"
+	"prahari/matcher"
+	"prahari/store"
+)
+
+const (
+	firstPhone, secondPhone = "+15550100001", "+15550100002"
+
+	soakScene = `
+dcs: 2
+users:
+  - {phone: "+15550100001", first: Ana}
+  - {phone: "+15550100002", first: Bo}
+channels:
+  - {username: leaks, title: Leaks, messages: [{generate: 400}]}
+  - {username: chatter, title: Chatter, megagroup: true, messages: [{generate: 150}]}
+  - {username: news, title: News, messages: [{generate: 150}]}
+bots:
+  - {username: lookup_bot, name: Lookup}
+`
+)
+
+// A desk is a workspace with two accounts beside a data centre, used from outside:
+// every command is a process of its own.
+type desk struct {
+	t     *testing.T
+	dc    *telegram.Server
+	dir   string // of the workspace
+	clock string // a file that says how far the machine's clock is off
+	small bool   // the workspace is on a disk that can be filled
+}
+
+// clocked is prahari on a machine whose clock can be set: a file says by how much
+// it is off.
+func clocked() {
+	e := osEnv()
+	e.now = func() time.Time {
+		data, _ := os.ReadFile(os.Getenv("PRAHARI_TEST_CLOCK"))
+		off, _ := time.ParseDuration(string(data))
+		return time.Now().Add(off)
+	}
+	start(e)
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	scene, err := telegram.ParseScene("soak", []byte(soakScene))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{t: t, dir: filepath.Join(t.TempDir(), "workspace")}
+	if d.dc, err = telegram.Start(t.Context(), telegram.Config{Scene: scene, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.dc.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	disk := filepath.Dir(d.dir)
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=256m"); err == nil {
+		d.small = true
+		t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	}
+	d.clock = filepath.Join(t.TempDir(), "clock")
+	d.run("", "init", "--organisation", "Example", "--email", "desk@example.org", "--demo-identities", filepath.Join(t.TempDir(), "legal"))
+	if err := (&demo{workspace: d.dir, dc: d.dc}).configure(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(d.dir, configName)
+	c, err := readConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Watch = watchConfig{PollInterval: duration(100 * time.Millisecond), MaxPollInterval: duration(100 * time.Millisecond), PollsPerMinute: 1200, MaxFloodWait: duration(2 * time.Second)}
+	if err := writeConfig(path, c); err != nil {
+		t.Fatal(err)
+	}
+	d.login("main", firstPhone)
+	d.login("second", secondPhone)
+	join := []string{"--join", "--authorised-by", "B. Counsel", "--reason", "a test of faults"}
+	d.run("", append([]string{"source", "add", "@leaks", "--account", "main"}, join...)...)
+	d.run("", append([]string{"source", "add", "@chatter", "--account", "second"}, join...)...)
+	d.run("", "source", "add", "@news", "--account", "second")
+	d.run("", "source", "add", "@lookup_bot", "--account", "main")
+	return d
+}
+
+func (d *desk) login(account, phone string) {
+	d.t.Helper()
+	d.run(phone+"\n12345\n", "account", "login", "--account", account)
+}
+
+// command is a process of prahari.
+func (d *desk) command(args ...string) *exec.Cmd {
+	d.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	cmd := exec.Command(self) //nolint:noctx // the test ends it by signals
+	cmd.Args = append([]string{"prahari-clocked", "--workspace", d.dir}, args...)
+	cmd.Env = append(os.Environ(), "PRAHARI_OPERATOR=tester", "PRAHARI_TEST_CLOCK="+d.clock)
+	return cmd
+}
+
+// run runs a command that must succeed.
+func (d *desk) run(input string, args ...string) {
+	d.t.Helper()
+	if code, said := d.try(input, args...); code != exitFine {
+		d.t.Fatalf("prahari %s: exit code %d: %s", strings.Join(args, " "), code, said)
+	}
+}
+
+func (d *desk) try(input string, args ...string) (code int, said string) {
+	d.t.Helper()
+	cmd := d.command(args...)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		d.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// A watching is a running prahari watch.
+type watching struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+
+	mu   sync.Mutex
+	said bytes.Buffer
+}
+
+func (w *watching) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.said.Write(p)
+}
+
+func (w *watching) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.said.String()
+}
+
+func (d *desk) watch() *watching {
+	d.t.Helper()
+	w := &watching{cmd: d.command("watch", "--json"), ended: make(chan struct{})}
+	w.cmd.Stderr, w.cmd.Stdout = w, io.Discard
+	if err := w.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	go func() {
+		defer close(w.ended)
+		_ = w.cmd.Wait() // the state says all
+	}()
+	d.t.Cleanup(func() {
+		_ = w.cmd.Process.Kill()
+		<-w.ended
+	})
+	return w
+}
+
+// says waits until the watch says something, once or as often as given.
+func (d *desk) says(w *watching, what string, times ...int) {
+	d.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); strings.Count(w.text(), what) < max(1, append(times, 0)[0]); time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-w.ended:
+			d.t.Fatalf("the watch ended with %d before it said %q: %s", w.cmd.ProcessState.ExitCode(), what, w.text())
+		default:
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the watch never said %q: %s", what, w.text())
+		}
+	}
+}
+
+// terminate sends SIGTERM: what was seen is kept, within five seconds.
+func (d *desk) terminate(w *watching) {
+	d.t.Helper()
+	d.signal(w)
+	if code := w.cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		d.t.Errorf("exit code %d after SIGTERM, want %d: %s", code, exitInterrupted, w.text())
+	}
+}
+
+func (d *desk) signal(w *watching) {
+	d.t.Helper()
+	began := time.Now()
+	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		d.t.Error(err)
+	}
+	select {
+	case <-w.ended:
+	case <-time.After(30 * time.Second):
+		d.t.Fatal("SIGTERM did not end the watch")
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		d.t.Errorf("SIGTERM took %s", took)
+	}
+}
+
+// compare holds the workspace against the data centre.
+func (d *desk) compare(ctx context.Context) (expect.Result, error) {
+	db, err := store.Open(ctx, filepath.Join(d.dir, databaseName))
+	if err != nil {
+		return expect.Result{}, err
+	}
+	defer func() { _ = db.Close() }()
+	key, err := (&workspace{dir: d.dir}).tokenKey()
+	if err != nil {
+		return expect.Result{}, err
+	}
+	finder, err := matcher.New(matcher.Config{})
+	if err != nil {
+		return expect.Result{}, err
+	}
+	sources, err := db.Sources(ctx)
+	if err != nil {
+		return expect.Result{}, err
+	}
+	if _, _, err := db.VerifyCustody(ctx); err != nil {
+		return expect.Result{}, err
+	}
+	return expect.Check{DC: d.dc, DB: db, Key: key, Finder: finder, Phone: firstPhone}.Compare(ctx, sources...)
+}
+
+// agree waits until nothing is lost, doubled or off the ledger.
+func (d *desk) agree(within time.Duration) expect.Result {
+	d.t.Helper()
+	for deadline := time.Now().Add(within); ; time.Sleep(500 * time.Millisecond) {
+		r, err := d.compare(d.t.Context())
+		if err != nil && !errors.Is(err, store.ErrLocked) {
+			d.t.Fatal(err)
+		}
+		if err == nil && len(r.Wrong) == 0 {
+			return r
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%d are wrong after %s, such as:\n%s", len(r.Wrong), within, strings.Join(r.Wrong[:min(20, len(r.Wrong))], "\n"))
+		}
+	}
+}
+
+func leakOf(t *testing.T, n int) string {
+	t.Helper()
+	text, err := telegram.Fill(strings.ReplaceAll("Name: {{(person %d).Name}}\nMobile: {{(person %d).Mobile}}\nAadhaar: {{spaced (person %d).Aadhaar}}\nVaccine: COVAXIN", "%d", strconv.Itoa(n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// An account that Telegram limits hands its channel over, a person is told, and it
+// takes the channel back when the wait is over; nothing is lost on the way. The
+// same for one that is signed out, after its next sign-in.
+func TestSourcesMoveAndComeBack(t *testing.T) {
+	d := newDesk(t)
+	w := d.watch()
+	d.says(w, "Watching.")
+	d.dc.InjectFor(firstPhone, telegram.Fault{Method: "updates.getChannelDifference", Error: "FLOOD_WAIT_4"})
+	d.dc.LosePushes(1)
+	for n := range 3 {
+		if _, err := d.dc.Post("leaks", telegram.Message{Text: leakOf(t, n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.says(w, "Account main can read no more: ")
+	d.says(w, "@leaks is read by account second now")
+	id, err := d.dc.Post("leaks", telegram.Message{Text: leakOf(t, 5)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.says(w, "Account main may read again.")
+	d.says(w, "@leaks is read by account main now")
+	if err := d.dc.Edit("leaks", id, "nothing to see"); err != nil {
+		t.Fatal(err)
+	}
+	d.agree(30 * time.Second)
+
+	d.dc.RevokeSessions(firstPhone)
+	d.says(w, "not signed in")
+	d.says(w, "@leaks is read by account second now", 2)
+	if err := d.dc.Edit("leaks", id-1, leakOf(t, 6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.dc.Delete("leaks", id); err != nil {
+		t.Fatal(err)
+	}
+	d.terminate(w)
+	d.login("main", firstPhone)
+	w = d.watch()
+	d.says(w, "@leaks is read by account main now")
+	d.agree(30 * time.Second)
+	d.terminate(w)
+	if code, said := d.try("", "custody", "show", "--json"); code != exitFine || !strings.Contains(said, `"source.move"`) || !strings.Contains(said, store.AccountLimited) {
+		t.Errorf("the custody log does not tell: %s", said)
+	}
+}
+
+// All faults together, at random, against processes of prahari. SOAK says for how
+// long (15s if not given), SOAK_SEED which faults.
+func TestSoak(t *testing.T) {
+	lasts, seed := 15*time.Second, uint64(time.Now().UnixNano())
+	var err error
+	if s := os.Getenv("SOAK"); s != "" {
+		if lasts, err = time.ParseDuration(s); err != nil {
+			t.Fatalf("SOAK: %v", err)
+		}
+	} else if testing.Short() {
+		t.Skip("SKIPPED: a soak takes half a minute; run without -short")
+	}
+	if s := os.Getenv("SOAK_SEED"); s != "" {
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatalf("SOAK_SEED: %v", err)
+		}
+	}
+	t.Logf("soak: SOAK=%s SOAK_SEED=%d", lasts, seed)
+	s := &soak{desk: newDesk(t), rand: rand.New(rand.NewPCG(seed, 1)), thrown: map[string]int{}} //nolint:gosec // a test
+	s.start()
+	s.desk.says(s.watching, "Watching.")
+	done := make(chan struct{})
+	var stirring sync.WaitGroup
+	stirring.Go(func() { s.stir(done, rand.New(rand.NewPCG(seed, 2))) }) //nolint:gosec // a test
+	for until := time.Now().Add(lasts); time.Now().Before(until) && !t.Failed(); {
+		time.Sleep(time.Duration(100+s.rand.IntN(900)) * time.Millisecond)
+		s.strike()
+		s.tend()
+	}
+	close(done)
+	stirring.Wait()
+	s.calm()
+	r := s.desk.agree(2 * time.Minute)
+	s.desk.terminate(s.watching)
+	var thrown []string
+	for _, name := range slices.Sorted(maps.Keys(s.thrown)) {
+		thrown = append(thrown, fmt.Sprintf("%d× %s", s.thrown[name], name))
+	}
+	if !s.desk.small {
+		t.Log("SKIPPED: the disk was not filled, for a small disk needs root")
+	}
+	t.Logf("soak: %s; thrown: %s; %d messages, %d versions and %d deletions compared one by one, %d gaps on the ledger: nothing lost, nothing doubled",
+		lasts, strings.Join(thrown, ", "), r.Messages, r.Versions, r.Deletions, r.Gaps)
+}
+
+// A soak is what runs, and what was thrown at it.
+type soak struct {
+	desk     *desk
+	rand     *rand.Rand
+	watching *watching
+	thrown   map[string]int
+	full     bool // the disk is
+}
+
+func (s *soak) start() { s.watching = s.desk.watch() }
+
+// stir posts, edits and deletes in all sources until done.
+func (s *soak) stir(done <-chan struct{}, r *rand.Rand) {
+	t, dc := s.desk.t, s.desk.dc
+	recent := map[string][]int{}
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Duration(10+r.IntN(60)) * time.Millisecond):
+		}
+		chat := []string{"leaks", "leaks", "chatter", "news"}[r.IntN(4)]
+		ids := recent[chat]
+		var err error
+		switch what := r.IntN(10); {
+		case what == 0:
+			_, err = dc.SendFromBot("lookup_bot", firstPhone, telegram.Message{Text: leakOf(t, r.IntN(5000))})
+		case what <= 2 && len(ids) > 0:
+			text := leakOf(t, r.IntN(5000))
+			if what == 1 {
+				text = fmt.Sprintf("nothing to see %d", n)
+			}
+			err = dc.Edit(chat, ids[r.IntN(len(ids))], text)
+		case what == 3 && len(ids) > 0:
+			i := r.IntN(len(ids))
+			err = dc.Delete(chat, ids[i])
+			recent[chat] = slices.Delete(slices.Clone(ids), i, i+1)
+		default:
+			text := fmt.Sprintf("fine weather, day %d", n)
+			if what > 5 {
+				text = leakOf(t, r.IntN(5000))
+			}
+			var id int
+			id, err = dc.Post(chat, telegram.Message{Text: text})
+			recent[chat] = append(ids[max(0, len(ids)-30):], id)
+		}
+		if err != nil {
+			t.Errorf("stirring: %v", err)
+			return
+		}
+	}
+}
+
+// strike throws one fault.
+func (s *soak) strike() {
+	dc := s.desk.dc
+	methods := []string{"messages.getHistory", "updates.getChannelDifference", "updates.getDifference", "updates.getState", "help.getConfig", "users.getUsers"}
+	method := methods[s.rand.IntN(len(methods))]
+	faults := map[string]func(){
+		"connection dropped":            dc.DropConnections,
+		"connection dropped on a call":  func() { dc.Inject(telegram.Fault{Method: method, Drop: true}) },
+		"connection dropped mid-answer": func() { dc.Inject(telegram.Fault{Method: method, Cut: true}) },
+		"server restarted":              func() { s.check(dc.Restart(time.Duration(s.rand.IntN(500))*time.Millisecond, false)) },
+		"keys lost at the server":       func() { s.check(dc.Restart(50*time.Millisecond, true)) },
+		"server error":                  func() { dc.Inject(telegram.Fault{Method: method, Times: 2, Error: "INTERNAL", Code: 500}) },
+		"account migrated": func() {
+			dc.Inject(telegram.Fault{Method: method, Error: fmt.Sprintf("USER_MIGRATE_%d", 1+s.rand.IntN(2))})
+		},
+		"pushes lost":                func() { dc.LosePushes(1 + s.rand.IntN(5)) },
+		"pushes repeated":            func() { dc.RepeatPushes(1 + s.rand.IntN(8)) },
+		"pushes reversed":            func() { dc.ReversePushes(2 + s.rand.IntN(4)) },
+		"difference too long":        func() { dc.ForgetDifferences([]string{"leaks", "chatter"}[s.rand.IntN(2)]); dc.LosePushes(1) },
+		"dialog difference too long": func() { dc.ForgetDialogDifferences(firstPhone) },
+		"flood wait":                 func() { dc.Inject(telegram.Fault{Method: method, Error: "FLOOD_WAIT_1"}) },
+		"flood wait above the cap": func() {
+			dc.InjectFor([]string{firstPhone, secondPhone}[s.rand.IntN(2)], telegram.Fault{Method: method, Error: "FLOOD_WAIT_3"})
+		},
+		"account logged out": func() { dc.RevokeSessions([]string{firstPhone, secondPhone}[s.rand.IntN(2)]) },
+		"clock jump": func() {
+			s.check(os.WriteFile(s.desk.clock, []byte((time.Duration(s.rand.IntN(7200)-3600) * time.Second).String()), 0o600))
+		},
+		"SIGKILL": func() { s.check(s.watching.cmd.Process.Kill()); <-s.watching.ended },
+		"SIGTERM": func() { s.desk.signal(s.watching) }, // it may be ending for another reason
+	}
+	if s.desk.small {
+		faults["disk full"] = s.fillDisk
+	}
+	names := slices.Sorted(maps.Keys(faults))
+	name := names[s.rand.IntN(len(names))]
+	select {
+	case <-s.watching.ended:
+		return // tend first
+	default:
+	}
+	s.thrown[name]++
+	faults[name]()
+}
+
+func (s *soak) check(err error) {
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.desk.t.Error(err)
+	}
+}
+
+func (s *soak) ballast() string { return filepath.Join(filepath.Dir(s.desk.dir), "ballast") }
+
+// fillDisk leaves no byte free until the watch ends or two seconds have passed.
+func (s *soak) fillDisk() {
+	f, err := os.Create(s.ballast())
+	if err != nil {
+		s.check(err)
+		return
+	}
+	for size := 1 << 20; size >= 1; size /= 2 {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, size))
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		s.check(err)
+	}
+	s.check(f.Close())
+	s.full = true
+	select {
+	case <-s.watching.ended:
+	case <-time.After(2 * time.Second):
+	}
+	s.check(os.Remove(s.ballast()))
+}
+
+// tend starts the watch again when it ended, as a service manager and a person
+// would, and fails where it ended for no good reason.
+func (s *soak) tend() {
+	select {
+	case <-s.watching.ended:
+	default:
+		return
+	}
+	t, said := s.desk.t, s.watching.text()
+	switch code := s.watching.cmd.ProcessState.ExitCode(); code {
+	case -1, exitInterrupted: // by a signal of ours
+	case exitLogin, exitRateLimited:
+	case exitFailed:
+		if !s.full || !strings.Contains(said, "no space left on device") {
+			t.Errorf("the watch failed: %s", said)
+		}
+	default:
+		t.Errorf("the watch ended with %d: %s", code, said)
+	}
+	if strings.Contains(said, "panic") {
+		t.Errorf("the watch fell over: %s", said)
+	}
+	s.full = false
+	s.signIn()
+	s.start()
+}
+
+// signIn signs in the accounts that are out.
+func (s *soak) signIn() {
+	t := s.desk.t
+	code, said := s.desk.try("", "account", "list", "--json")
+	if code != exitFine {
+		t.Fatalf("account list: %s", said)
+	}
+	for line := range strings.Lines(said) {
+		for label, phone := range map[string]string{"main": firstPhone, "second": secondPhone} {
+			if strings.Contains(line, `"label":"`+label+`"`) && strings.Contains(line, store.AccountSignedOut) {
+				s.login(label, phone)
+			}
+		}
+	}
+	if s.watching.cmd.ProcessState.ExitCode() == exitLogin { // none was left to move the sources to
+		s.login("main", firstPhone)
+		s.login("second", secondPhone)
+	}
+}
+
+// login signs in, past the faults that wait for the calls of it.
+func (s *soak) login(label, phone string) {
+	var said string
+	for range 20 {
+		var code int
+		if code, said = s.desk.try(phone+"\n12345\n", "account", "login", "--account", label); code == exitFine {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	s.desk.t.Fatalf("account %s cannot sign in: %s", label, said)
+}
+
+// calm ends all faults, and has every account sign in and its sources come back.
+func (s *soak) calm() {
+	s.desk.dc.Calm()
+	select {
+	case <-s.watching.ended:
+	default:
+		s.desk.signal(s.watching)
+	}
+	s.signIn()
+	s.start()
+}
