@@ -139,7 +139,7 @@ func (s *Scanner) connected(ctx context.Context, l link, f func(context.Context,
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(s.config.ConnectTimeout, func() {
-		cancel(fmt.Errorf("%w%s within %s: check the network, and telegram.servers and telegram.proxy in prahari.yaml where they are set", ErrUnreachable, s.through(), s.config.ConnectTimeout))
+		cancel(fmt.Errorf("%w%s within %s: check the network, this machine's clock, which must be right to the minute, and telegram.servers and telegram.proxy in prahari.yaml where they are set", ErrUnreachable, s.through(), s.config.ConnectTimeout))
 	})
 	defer late.Stop()
 	var inner error

@@ -74,17 +74,22 @@ func (r *run) losePlace(channel int64) {
 
 // loseState is for an account of which no place in its updates is known: nothing
 // new where it watches for the first time.
-func (r *run) loseState() { r.loseDialogs(lostState) }
+func (r *run) loseState() {
+	r.loseDialogs(lostState, func(w *watched) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.top > 0
+	})
+}
 
 // loseDialogs is for what the account's own stream of updates tells, and the
 // channels' do not.
-func (r *run) loseDialogs(reason string) {
+func (r *run) loseDialogs(reason string, of func(*watched) bool) {
 	for _, w := range r.sources {
-		w.mu.Lock()
-		seen := w.top > 0
-		w.mu.Unlock()
-		if w.ownStream() && seen {
+		if w.ownStream() && of(w) {
 			w.lose(reason)
 		}
 	}
 }
+
+func anyDialog(*watched) bool { return true }

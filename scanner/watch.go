@@ -180,7 +180,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 				w.lose(unreached + fromHistory) // the history says what has become of it
 			}
 		},
-		OnTooLong:                       func() { r.loseDialogs(longDialogs) },
+		OnTooLong:                       func() { r.loseDialogs(longDialogs, anyDialog) },
 		OnLoadUserStateFailed:           r.loseState,
 		OnLoadChannelStateFailed:        r.losePlace,
 		Logger:                          r.scanner.libraryLog(),
@@ -542,7 +542,7 @@ func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGe
 	if isUnreadable(err) {
 		var state *tg.UpdatesState
 		if state, err = d.Client.UpdatesGetState(ctx); err == nil {
-			d.run.loseDialogs(newerDifference)
+			d.run.loseDialogs(newerDifference, anyDialog)
 			return &tg.UpdatesDifferenceTooLong{Pts: state.Pts}, nil
 		}
 	}

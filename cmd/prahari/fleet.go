@@ -107,6 +107,9 @@ func (f *fleet) run(ctx context.Context, backfillOnly bool) error {
 			return err
 		}
 		f.out[label] = true
+		if kept := f.w.db.SetAccountState(ctx, label, state, f.w.env.operator()); kept != nil {
+			return errors.Join(err, kept)
+		}
 		if len(f.able()) == 0 {
 			return err
 		}
@@ -114,9 +117,6 @@ func (f *fleet) run(ctx context.Context, backfillOnly bool) error {
 		if state == store.AccountLimited {
 			f.until[label] = f.waits(label)
 			f.w.env.say("Account %s takes its share again at %s.", label, stamp(f.until[label]))
-		}
-		if err := f.w.db.SetAccountState(ctx, label, state, f.w.env.operator()); err != nil {
-			return err
 		}
 	}
 }

@@ -343,8 +343,13 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("soak: SOAK=%s SOAK_SEED=%d", lasts, seed)
 	s := &soak{desk: newDesk(t), rand: rand.New(rand.NewPCG(seed, 1)), thrown: map[string]int{}} //nolint:gosec // a test
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("thrown, in order: %s\nthe watches said:\n%s%s", strings.Join(s.order, ", "), s.said, s.watching.text())
+		}
+	})
 	s.start()
-	s.desk.says(s.watching, "Watching.")
+	s.desk.says(s.watching, "Watching.", 2) // of each account
 	done := make(chan struct{})
 	var stirring sync.WaitGroup
 	stirring.Go(func() { s.stir(done, rand.New(rand.NewPCG(seed, 2))) }) //nolint:gosec // a test
@@ -356,7 +361,7 @@ func TestSoak(t *testing.T) {
 	close(done)
 	stirring.Wait()
 	s.calm()
-	r := s.desk.agree(2 * time.Minute)
+	r := s.desk.agree(40 * time.Second)
 	s.desk.terminate(s.watching)
 	var thrown []string
 	for _, name := range slices.Sorted(maps.Keys(s.thrown)) {
@@ -375,7 +380,9 @@ type soak struct {
 	rand     *rand.Rand
 	watching *watching
 	thrown   map[string]int
-	full     bool // the disk is
+	order    []string
+	said     string // by the watches that ended
+	full     bool   // the disk is
 }
 
 func (s *soak) start() { s.watching = s.desk.watch() }
@@ -464,6 +471,7 @@ func (s *soak) strike() {
 	default:
 	}
 	s.thrown[name]++
+	s.order = append(s.order, name)
 	faults[name]()
 }
 
@@ -522,6 +530,13 @@ func (s *soak) tend() {
 		t.Errorf("the watch fell over: %s", said)
 	}
 	s.full = false
+	s.again()
+}
+
+// again starts the next watch.
+func (s *soak) again() {
+	s.said += fmt.Sprintf("%s(exit code %d)\n", s.watching.text(), s.watching.cmd.ProcessState.ExitCode())
+	s.check(os.WriteFile(s.desk.clock, nil, 0o600)) // no client whose clock is wrong from the start is understood
 	s.signIn()
 	s.start()
 }
@@ -567,6 +582,21 @@ func (s *soak) calm() {
 	default:
 		s.desk.signal(s.watching)
 	}
-	s.signIn()
-	s.start()
+	for range 5 {
+		s.again()
+		for strings.Count(s.watching.text(), "Watching.") < 2 {
+			select {
+			case <-s.watching.ended: // an account was out, and nobody had noticed
+			case <-time.After(20 * time.Millisecond):
+				continue
+			}
+			break
+		}
+		select {
+		case <-s.watching.ended:
+		default:
+			return
+		}
+	}
+	s.desk.t.Fatalf("the watch does not go on: %s", s.watching.text())
 }
