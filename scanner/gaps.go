@@ -40,6 +40,21 @@ func (w *watched) lose(reason string) (top int64) {
 	return top
 }
 
+// passedOver records a gap up to the newest message, of what updates did not tell
+// of, and has the history read again. Where the history was read already, what may
+// have been edited or deleted is told.
+func (r *run) passedOver(w *watched, newest int64, reason string) error {
+	w.mu.Lock()
+	missed := evidence.Range{Lo: w.heard + 1, Hi: newest}
+	w.told, w.heard = true, max(w.heard, newest)
+	w.mu.Unlock()
+	if missed.Lo > missed.Hi {
+		missed.Lo = 1
+	}
+	w.lose(reason)
+	return r.gap(w, missed, reason)
+}
+
 // missed records the gaps of a loss when the history is looked at: what is
 // missing now; or, where nothing is, all that may have been edited or deleted.
 func (r *run) missed(w *watched, missing []evidence.Range, top int64) error {
@@ -75,21 +90,12 @@ func (r *run) losePlace(channel int64) {
 // loseState is for an account of which no place in its updates is known: nothing
 // new where it watches for the first time.
 func (r *run) loseState() {
-	r.loseDialogs(lostState, func(w *watched) bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.top > 0
-	})
-}
-
-// loseDialogs is for what the account's own stream of updates tells, and the
-// channels' do not.
-func (r *run) loseDialogs(reason string, of func(*watched) bool) {
 	for _, w := range r.sources {
-		if w.ownStream() && of(w) {
-			w.lose(reason)
+		w.mu.Lock()
+		seen := w.top > 0
+		w.mu.Unlock()
+		if w.ownStream() && seen {
+			w.lose(lostState)
 		}
 	}
 }
-
-func anyDialog(*watched) bool { return true }

@@ -40,6 +40,7 @@ type watched struct {
 	reason string // why updates were lost since the history was last read
 	told   bool   // the gap of that is recorded
 	top    int64  // the newest message id known to be seen without a hole
+	heard  int64  // the newest that an update told of; after a first reading of the history, what was read
 
 	unreadable []int64 // rising ids of messages that this build cannot decode
 
@@ -57,6 +58,13 @@ func (w *watched) nudge() {
 	case w.behind <- struct{}{}:
 	default:
 	}
+}
+
+// hear notes that an update told of a message.
+func (w *watched) hear(id int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard = max(w.heard, id)
 }
 
 // live returns the range that a pushed message completes.
@@ -156,6 +164,9 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	w.mu.Lock()
 	if w.losses == losses {
 		w.synced, w.top, w.reason, w.told = true, max(w.top, top), "", false
+		if w.heard == 0 {
+			w.heard = w.top
+		}
 	} else {
 		defer w.nudge()
 	}
@@ -200,6 +211,9 @@ func (w *watched) merge(observed []evidence.Observed) []evidence.Range {
 	for i, o := range observed {
 		ranges[i] = o.Range
 		w.pushed = w.pushed || o.How == evidence.Live
+		if o.How == evidence.Live && o.Account == r.scanner.config.Account {
+			w.hear(o.Hi)
+		}
 	}
 	return evidence.Merge(ranges)
 }

@@ -104,6 +104,9 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 		if len(covered) > 0 && covered[0].Lo <= 1 {
 			w.top = covered[0].Hi
 		}
+		if w.heard == 0 {
+			w.heard = w.top
+		}
 		r.sources[source.ID] = w
 		r.names.own("", source.Username, w)
 		if source.Kind != evidence.Bot {
@@ -180,7 +183,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 				w.lose(unreached + fromHistory) // the history says what has become of it
 			}
 		},
-		OnTooLong:                       func() { r.loseDialogs(longDialogs, anyDialog) },
+		OnTooLong:                       func() {}, // passOver told of it
 		OnLoadUserStateFailed:           r.loseState,
 		OnLoadChannelStateFailed:        r.losePlace,
 		Logger:                          r.scanner.libraryLog(),
@@ -420,6 +423,9 @@ func (r *run) pushed(class tg.MessageClass, edit bool) error {
 	if err != nil {
 		return err
 	}
+	if !edit {
+		w.hear(int64(class.GetID()))
+	}
 	return r.record.add(func(b *evidence.Batch) {
 		if found {
 			b.Evidence = append(b.Evidence, e)
@@ -524,14 +530,10 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 			break
 		}
 		// The history may be read already, so what was missed is told here.
-		missed := evidence.Range{Lo: w.lose("") + 1, Hi: int64(dialog.TopMessage)}
 		if dialog.TopMessage == 0 { // not told: the history will
 			w.lose(reason)
-		} else if missed.Lo <= missed.Hi {
-			w.mu.Lock()
-			w.told = true
-			w.mu.Unlock()
-			err = d.run.gap(w, missed, reason)
+		} else {
+			err = d.run.passedOver(w, int64(dialog.TopMessage), reason)
 		}
 	}
 	return answer, err
@@ -542,8 +544,7 @@ func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGe
 	if isUnreadable(err) {
 		var state *tg.UpdatesState
 		if state, err = d.Client.UpdatesGetState(ctx); err == nil {
-			d.run.loseDialogs(newerDifference, anyDialog)
-			return &tg.UpdatesDifferenceTooLong{Pts: state.Pts}, nil
+			return &tg.UpdatesDifferenceTooLong{Pts: state.Pts}, d.passOver(ctx, newerDifference)
 		}
 	}
 	if err != nil {
@@ -557,6 +558,30 @@ func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGe
 	case *tg.UpdatesDifferenceSlice:
 		a.OtherUpdates, err = d.record(a.NewMessages, a.Chats, a.OtherUpdates)
 		a.NewMessages = nil
+	case *tg.UpdatesDifferenceTooLong:
+		err = d.passOver(ctx, longDialogs)
 	}
 	return answer, err
+}
+
+// passOver records what a difference of the account's own updates does not tell,
+// before the manager saves the place behind it: a kill in between would lose the
+// reason.
+func (d differences) passOver(ctx context.Context, reason string) error {
+	for _, w := range d.run.sources {
+		if !w.ownStream() {
+			continue
+		}
+		newest, err := d.run.newest(ctx, w)
+		if lost(err) {
+			continue // its history tells of it
+		}
+		if err == nil && newest > 0 {
+			err = d.run.passedOver(w, newest, reason)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
