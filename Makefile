@@ -10,7 +10,7 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # A time, or a number of runs: 5000x.
 FUZZTIME ?= 30s
 
-.PHONY: mutate bench-matcher bench-scanner bench-vault all build test demo lint fmt fuzz bench golden interop consumers clean
+.PHONY: soak mutate bench-matcher bench-scanner bench-vault all build test demo lint fmt fuzz bench golden interop consumers clean
 all: build
 
 build: ## build bin/prahari
@@ -28,6 +28,7 @@ test: ## pass the tests
 	@[ -n "$$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null || echo "SKIPPED: no PostgreSQL server on this machine, so the store's tests ran on SQLite alone"
 	@command -v age >/dev/null || echo "SKIPPED: no age on this machine, so it opened nothing that was sealed"
 	@[ -n "$$MUTATE" ] || echo "SKIPPED: verify.sh on all of the ten thousand damaged bundles, it read a sample of 400; make mutate runs it on all"
+	@[ "$$(id -u)" = 0 ] || echo "SKIPPED: filling a disk, which needs a small one that only root can mount"
 	@[ -n "$$CORPUS" ] || echo "SKIPPED: the tests on a labelled corpus, for CORPUS names none; make bench-matcher runs them"
 
 demo: build ## the main job, on an embedded data centre
@@ -73,6 +74,12 @@ clean:
 
 mutate: ## verify.sh too on all ten thousand damaged bundles, some ten minutes
 	MUTATE=10000 $(GO) test ./bundle -count=1 -run TestTenThousand -v -timeout 60m
+
+# A soak of 15 seconds is part of 'make test'. SOAK_SEED repeats the faults of an earlier one.
+SOAK ?= 10m
+soak: ## all faults together at random for SOAK, against processes of prahari; what was kept is compared one by one
+	@SOAK=$(SOAK) $(GO) test ./cmd/prahari -count=1 -run 'TestSoak$$' -v -timeout 0 > soak.log 2>&1 || { cat soak.log; exit 1; }
+	@sed -n 's/.*soak_test.go:[0-9]*: //p' soak.log; rm -f soak.log
 
 bench-scanner: ## reading histories and pushes beside a bare loop and mtcute, with growth and memory; some minutes
 	@if command -v npm >/dev/null; then cd fixtures/mtcute && npm ci --ignore-scripts --no-audit --no-fund >/dev/null; \

@@ -233,7 +233,7 @@ func (d *desk) compare(ctx context.Context) (expect.Result, error) {
 		return expect.Result{}, err
 	}
 	defer func() { _ = db.Close() }()
-	key, err := (&workspace{dir: d.dir}).tokenKey()
+	key, err := (&workspace{dir: d.dir}).tokenKey(ctx)
 	if err != nil {
 		return expect.Result{}, err
 	}
