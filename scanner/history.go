@@ -211,7 +211,7 @@ func (w *watched) merge(observed []evidence.Observed) []evidence.Range {
 	for i, o := range observed {
 		ranges[i] = o.Range
 		w.pushed = w.pushed || o.How == evidence.Live
-		if o.How == evidence.Live && o.Account == r.scanner.config.Account {
+		if o.How == evidence.Live && o.Account == w.Account {
 			w.hear(o.Hi)
 		}
 	}
