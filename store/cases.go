@@ -95,6 +95,9 @@ func (db *DB) fillCase(ctx context.Context, c *evidence.Case) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.Observed, err = db.observed(ctx, c.ID); err != nil {
+		return err
+	}
 	c.Notes, err = rows(ctx, db, func(scan func(...any) error) (n evidence.Note, err error) {
 		var when int64
 		err = scan(&when, &n.By, &n.Text)

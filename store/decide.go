@@ -92,7 +92,7 @@ func decideCase(ctx context.Context, tx *sql.Tx, s evidence.Step) error {
 func (db *DB) AssignCase(ctx context.Context, caseID, to, actor string) error {
 	return db.tx(ctx, func(tx *sql.Tx) error {
 		now := time.Now()
-		if _, err := tx.ExecContext(ctx, `UPDATE cases SET assignee = $1, changed_ms = $2 WHERE id = $3`, to, ms(now), caseID); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE cases SET assignee = $1 WHERE id = $2`, to, caseID); err != nil {
 			return err
 		}
 		return appendEntries(ctx, tx, evidence.Entry{Action: "case.assign", Object: caseID, CaseID: caseID, Actor: actor, At: now, Reason: to})

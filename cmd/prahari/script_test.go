@@ -66,7 +66,7 @@ func TestScripts(t *testing.T) {
 			"nosecrets": noSecrets,
 			// datacentre SCENE WORKSPACE: start one, and point the workspace's config at it.
 			"datacentre": dataCentre,
-			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE, dc mark BOT scam|fake: what happens there.
+			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE, dc edit CHANNEL ID FILE, dc delete CHANNEL ID, dc mark BOT scam|fake: what happens there.
 			"dc": dc,
 			// configure FILE YAML: merge settings into a config.
 			"configure": configure,
@@ -212,6 +212,16 @@ func dc(ts *testscript.TestScript, neg bool, args []string) {
 		code, err := strconv.Atoi(args[3])
 		ts.Check(err)
 		server.Inject(telegram.Fault{Method: args[1], Times: times, Code: code, Error: args[4]})
+	case args[0] == "edit" && len(args) == 4:
+		id, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		text, err := telegram.Fill(ts.ReadFile(args[3]))
+		ts.Check(err)
+		ts.Check(server.Edit(args[1], id, text))
+	case args[0] == "delete" && len(args) == 3:
+		id, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		ts.Check(server.Delete(args[1], id))
 	case args[0] == "post" && len(args) == 3:
 		text, err := telegram.Fill(ts.ReadFile(args[2]))
 		ts.Check(err)
