@@ -60,7 +60,7 @@ func (s *Scanner) Recheck(ctx context.Context, sources []evidence.Source, target
 
 // recheck looks at one source and its messages.
 func (r *run) recheck(ctx context.Context, w *watched, targets []evidence.Target) ([]evidence.Sample, error) {
-	of := evidence.Sample{SourceID: w.ID, At: r.scanner.config.Now().UTC(), Account: r.scanner.config.Account, Username: w.Username}
+	of := evidence.Sample{SourceID: w.ID, At: r.scanner.config.Now().UTC(), Account: r.scanner.config.Account, Username: reportedName(w, targets)}
 	look := r.recheckChannel
 	if w.Access == evidence.BotDialog {
 		look = r.recheckBot
@@ -94,6 +94,17 @@ func (r *run) recheck(ctx context.Context, w *watched, targets []evidence.Target
 	return samples, nil
 }
 
+// reportedName is the name that a source was reported under: that of its
+// messages' links. A watch may have noted another since.
+func reportedName(w *watched, targets []evidence.Target) string {
+	for _, t := range targets {
+		if name, err := parseRef(t.URL); t.URL != "" && err == nil {
+			return name
+		}
+	}
+	return w.Username
+}
+
 // recheckChannel asks for a channel by its id, which no rename changes.
 func (r *run) recheckChannel(ctx context.Context, w *watched, s *evidence.Sample) error {
 	chats, err := r.api.ChannelsGetChannels(ctx, []tg.InputChannelClass{&tg.InputChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash}})
@@ -110,14 +121,14 @@ func (r *run) recheckChannel(ctx context.Context, w *watched, s *evidence.Sample
 		switch {
 		case c.Restricted && len(c.RestrictionReason) > 0:
 			s.State, s.Why, s.Control = evidence.SeenRemoved, "Telegram shows a notice instead: "+restrictedFor(c.RestrictionReason), ""
-		case len(names) == 0 && w.Username != "":
+		case len(names) == 0 && s.Username != "":
 			s.State, s.Username, s.Why = evidence.SeenPrivate, "", "it has no public name any more; this account is a member and reads on"
 			if c.Left {
 				s.Why, s.Control = "it has no public name any more", ""
 			}
-		case w.Username != "" && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, w.Username) }):
-			s.State, s.Username = evidence.SeenRenamed, names[0]
-			s.Why = fmt.Sprintf("@%s is @%s now, with the same id", w.Username, names[0])
+		case s.Username != "" && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, s.Username) }):
+			s.State, s.Why = evidence.SeenRenamed, fmt.Sprintf("@%s is @%s now, with the same id", s.Username, names[0])
+			s.Username = names[0]
 		}
 		return nil
 	}
@@ -136,10 +147,11 @@ func (r *run) closed(ctx context.Context, w *watched, s *evidence.Sample, cause 
 		return nil
 	}
 	s.State, s.Why = evidence.SeenPrivate, "it is closed to this account, and had no public name"
-	if w.Username == "" {
+	name := s.Username
+	if name == "" {
 		return nil
 	}
-	switch id, err := r.nameHolder(ctx, w.Username); {
+	switch id, err := r.nameHolder(ctx, name); {
 	case err != nil:
 		return err
 	case id == 0:
@@ -147,14 +159,14 @@ func (r *run) closed(ctx context.Context, w *watched, s *evidence.Sample, cause 
 	case id == w.PeerID:
 		s.State, s.Why = evidence.SeenUnknown, "we lost access: Telegram says "+refused.Type+", and its name is still its own"
 	default:
-		s.Username, s.Why = "", fmt.Sprintf("it is closed to this account, and @%s belongs to id %d now", w.Username, id)
+		s.Username, s.Why = "", fmt.Sprintf("it is closed to this account, and @%s belongs to id %d now", name, id)
 	}
 	return nil
 }
 
 // nameHolder returns the id of whatever has a name, 0 for nobody.
 func (r *run) nameHolder(ctx context.Context, name string) (int64, error) {
-	answer, err := r.api.ContactsResolveUsername(ctx, &tg.ContactsResolveUsernameRequest{Username: name})
+	answer, err := r.scanner.lookup(ctx, r.api, name)
 	switch {
 	case tgerr.Is(err, "USERNAME_NOT_OCCUPIED", "USERNAME_INVALID"):
 		return 0, nil
@@ -182,14 +194,14 @@ func (r *run) recheckBot(ctx context.Context, w *watched, s *evidence.Sample) er
 			s.State, s.Username, s.Why = evidence.SeenRemoved, "", "Telegram says that the bot's account is deleted"
 		case u.Restricted && len(u.RestrictionReason) > 0:
 			s.State, s.Why = evidence.SeenRemoved, "Telegram shows a notice instead: "+restrictedFor(u.RestrictionReason)
-		case len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, w.Username) }):
-			s.State, s.Username = evidence.SeenRenamed, names[0]
-			s.Why = fmt.Sprintf("@%s is @%s now, with the same id", w.Username, names[0])
+		case len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, s.Username) }):
+			s.State, s.Why = evidence.SeenRenamed, fmt.Sprintf("@%s is @%s now, with the same id", s.Username, names[0])
+			s.Username = names[0]
 		}
 		return nil
 	}
 	s.State, s.Why = evidence.SeenUnknown, "we lost access: Telegram does not describe the bot to this account, and its name is still its own"
-	id, err := r.nameHolder(ctx, w.Username)
+	id, err := r.nameHolder(ctx, s.Username)
 	if err == nil && id != w.PeerID {
 		s.State, s.Username, s.Why = evidence.SeenRemoved, "", "Telegram does not describe the bot any more, and its name is not its own"
 	}

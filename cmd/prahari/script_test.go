@@ -66,7 +66,7 @@ func TestScripts(t *testing.T) {
 			"nosecrets": noSecrets,
 			// datacentre SCENE WORKSPACE: start one, and point the workspace's config at it.
 			"datacentre": dataCentre,
-			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE, dc edit CHANNEL ID FILE, dc delete CHANNEL ID, dc mark BOT scam|fake: what happens there.
+			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE, dc edit CHANNEL ID FILE, dc delete CHANNEL ID, dc remove CHANNEL, dc kick CHANNEL PHONE, dc mark BOT scam|fake: what happens there.
 			"dc": dc,
 			// configure FILE YAML: merge settings into a config.
 			"configure": configure,
@@ -229,6 +229,10 @@ func dc(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	case args[0] == "title" && len(args) == 3:
 		ts.Check(server.SetTitle(args[1], args[2]))
+	case args[0] == "remove" && len(args) == 2:
+		ts.Check(server.DeleteChannel(args[1]))
+	case args[0] == "kick" && len(args) == 3:
+		ts.Check(server.Kick(args[1], args[2], true))
 	case args[0] == "rename" && len(args) == 3:
 		ts.Check(server.SetUsername(args[1], args[2]))
 	case args[0] == "handover" && len(args) == 3:
