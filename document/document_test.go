@@ -16,7 +16,7 @@ import (
 	"prahari/document"
 )
 
-const page = `# Takedown request – सूचना
+const written = `# Takedown request – सूचना
 
 > This is a banner: verify before first use.
 
@@ -44,7 +44,7 @@ Address: **1 Example Road**
 
 func whole() document.Document {
 	return document.Document{
-		Title: "Notice N-0001", Markdown: page, Header: "TLP:AMBER+STRICT", Footer: "N-0001, facts SHA-256 00ff",
+		Title: "Notice N-0001", Markdown: written, Header: "TLP:AMBER+STRICT", Footer: "N-0001, facts SHA-256 00ff",
 		Watermark: "DRAFT", At: time.Date(2026, 11, 24, 4, 30, 0, 0, time.UTC),
 	}
 }
