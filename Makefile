@@ -22,7 +22,7 @@ CONCURRENT := ./scanner/... ./store/... ./fixtures/...
 test: ## pass the tests
 	$(GO) vet ./...
 	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v -e /scanner -e /store -e /fixtures)
-	$(GO) test -race -shuffle=on $(CONCURRENT)
+	$(GO) test -race -shuffle=on -timeout 30m $(CONCURRENT)
 	$(MAKE) fuzz FUZZTIME=5000x
 	@command -v python3 >/dev/null || echo "SKIPPED: no python3 on this machine, so its mail parser did not read the drafts"
 	@[ -n "$$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null || echo "SKIPPED: no PostgreSQL server on this machine, so the store's tests ran on SQLite alone"
