@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 )
 
@@ -159,6 +158,3 @@ func (a *archived) place(name string, dir bool) (within, bad string) {
 	a.seen[rest] = true
 	return rest, ""
 }
-
-// full returns the name within the archive.
-func (a *archived) full(name string) string { return path.Join(a.top, name) }

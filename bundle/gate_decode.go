@@ -32,7 +32,7 @@ const (
 	minEncoded  = 12       // the shortest run of base64 or hex that could hold an identifier
 	pdfMagic    = "%PDF-"
 	zipMagic    = "PK\x03\x04"
-	gzipMagic   = "\x1f\x8b"
+	gzipMagic   = "\x1f\x8b\x08"
 	emptyZip    = "PK\x05\x06"
 	percentPart = "decoded address"
 )
@@ -257,8 +257,14 @@ func (d *decoder) run(run []byte, depth int) (string, error) {
 	if isDigits(run) {
 		return "", nil // a number as it stands
 	}
-	if plain, err := hex.AppendDecode(nil, run[:len(run)&^1]); err == nil && (readable(plain) || packedKind(plain) != "") {
-		return d.further("hex", plain, depth)
+	if plain, err := hex.AppendDecode(nil, run[:len(run)&^1]); err == nil {
+		if d.worth(plain) {
+			return d.further("hex", plain, depth)
+		}
+		return "", nil // a digest
+	}
+	if !mayDecode(run) {
+		return "", nil
 	}
 	trimmed := bytes.TrimRight(run, "=")
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
@@ -267,11 +273,50 @@ func (d *decoder) run(run []byte, depth int) (string, error) {
 		}
 		plain := make([]byte, encoding.DecodedLen(len(trimmed)))
 		n, err := encoding.Decode(plain, trimmed)
-		if plain = plain[:n]; err == nil && (readable(plain) || packedKind(plain) != "") {
+		if plain = plain[:n]; err == nil && d.worth(plain) {
 			return d.further("base64", plain, depth)
 		}
 	}
 	return "", nil
+}
+
+// worth reports whether decoded bytes are a text or a file. Three bytes of magic
+// come up by chance among a million ids, so gzip has to unpack, too.
+func (d *decoder) worth(plain []byte) bool {
+	switch packedKind(plain) {
+	case "":
+		return readable(plain)
+	case "gzip":
+		in, err := gzip.NewReader(bytes.NewReader(plain))
+		if err != nil {
+			return false
+		}
+		n, err := io.Copy(io.Discard, io.LimitReader(in, 64))
+		return n > 0 || err == nil
+	}
+	return true
+}
+
+// mayDecode looks at the first bytes that a run of base64 gives: most words are
+// told from encoded text by them.
+func mayDecode(run []byte) bool {
+	var head [6]byte
+	n, err := base64.RawStdEncoding.Decode(head[:], run[:8])
+	if err != nil {
+		n, err = base64.RawURLEncoding.Decode(head[:], run[:8])
+	}
+	if err != nil {
+		return false
+	}
+	if magic := string(head[:n]); strings.HasPrefix(magic, zipMagic) || strings.HasPrefix(magic, emptyZip) || strings.HasPrefix(magic, pdfMagic) || strings.HasPrefix(magic, gzipMagic) {
+		return true
+	}
+	for i := 0; i < n; i++ {
+		if b := head[i]; b < ' ' && b != '\n' && b != '\r' && b != '\t' || b == 0x7f {
+			return false
+		}
+	}
+	return utf8.RuneStart(head[0])
 }
 
 func isDigits(run []byte) bool {

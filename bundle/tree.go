@@ -132,19 +132,20 @@ func (t *tree) open(name string) (*os.File, error) {
 	if err := checkPath(name); err != nil {
 		return nil, fmt.Errorf("%q cannot be in a bundle: %w", name, err)
 	}
-	t.mu.Lock()
 	dir := path.Dir(name)
+	t.mu.Lock()
 	known := t.dirs[dir]
-	for d := dir; !t.dirs[d]; d = path.Dir(d) {
-		t.dirs[d] = true
-	}
-	if !known {
+	t.mu.Unlock()
+	if !known { // two may make it at the same time: that does no harm
 		if err := os.MkdirAll(filepath.Dir(t.path(name)), 0o700); err != nil {
-			t.mu.Unlock()
 			return nil, fmt.Errorf("writing the bundle: %w", err)
 		}
+		t.mu.Lock()
+		for d := dir; !t.dirs[d]; d = path.Dir(d) {
+			t.dirs[d] = true
+		}
+		t.mu.Unlock()
 	}
-	t.mu.Unlock()
 	f, err := os.OpenFile(t.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("%s would be in the bundle twice", name)

@@ -197,7 +197,7 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err := w.addSources(ctx, &in, sources); err != nil {
 		return in, 0, err
 	}
-	if err := w.addMachine(ctx, &in); err != nil {
+	if err := w.addMachine(ctx, &in, items); err != nil {
 		return in, 0, err
 	}
 	return in, items, w.addCustody(ctx, &in)

@@ -145,9 +145,22 @@ func (w *workspace) xarf(ctx context.Context, c evidence.Case) ([]report.Attachm
 	return out, nil
 }
 
+// maxMachine is how many items a case may have whose bundle holds formats for
+// machines.
+const maxMachine = 2000
+
 // addMachine puts the formats for machines into a bundle: XARF into all, what
 // lists every finding into those for a regulator and a court.
-func (w *workspace) addMachine(ctx context.Context, in *bundle.Input) error {
+//
+// They hold the whole case in memory. A case of more than maxMachine items has a
+// page instead that says how to make them.
+func (w *workspace) addMachine(ctx context.Context, in *bundle.Input, items int) error {
+	if items > maxMachine {
+		say := fmt.Sprintf("This case has %d items. A bundle of more than %d holds no formats for machines, which list every one:\n"+
+			"'prahari case export %s --format FORMAT' makes them apart.\n", items, maxMachine, in.Case.ID)
+		in.Further = append(in.Further, bundle.Further{Path: "data/machine/NOTE.txt", Data: []byte(say)})
+		return nil
+	}
 	x, err := w.exchange(ctx, in.Case)
 	if err != nil {
 		return err
@@ -163,8 +176,11 @@ func (w *workspace) addMachine(ctx context.Context, in *bundle.Input) error {
 		}
 		for _, f := range files {
 			further := bundle.Further{Path: "data/machine/" + f.Name, Data: f.Content, Least: bundle.ForRegulator}
-			if format == "xarf" {
+			switch format {
+			case "xarf":
 				further.Least = ""
+			case "case": // a view of the custody
+				further.Path = "data/custody/custody.case.jsonld"
 			}
 			in.Further = append(in.Further, further)
 		}

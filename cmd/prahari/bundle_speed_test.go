@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"prahari/evidence"
+	"prahari/matcher"
+	"prahari/store"
+)
+
+// The ratio of the speed of an export, by the program from database to durable
+// folder, to that of sha256sum and age over the same bytes: every file of the
+// bundle digested by one sha256sum per some thousand names, and the same bytes
+// sealed to two recipients by one age. BENCH_BUNDLE is the number of items;
+// 'make bench-vault' sets it. Nothing is asserted but that the bundle is whole.
+func TestSpeedOfBundle(t *testing.T) {
+	n, err := strconv.Atoi(os.Getenv("BENCH_BUNDLE"))
+	if err != nil || n < 1 {
+		t.Skip("SKIPPED: a benchmark; 'make bench-vault' runs it")
+	}
+	if _, err := exec.LookPath("age"); err != nil {
+		t.Skip("SKIPPED: no age on this machine to compare with")
+	}
+	dir := t.TempDir()
+	prahari := filepath.Join(dir, "prahari")
+	shell := func(script string, args ...string) time.Duration {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, "sh"}, args...)...)
+		cmd.Stderr = os.Stderr
+		began := time.Now()
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		return time.Since(began)
+	}
+	shell(`go build -o "$1" .`, prahari)
+	workspace := filepath.Join(dir, "workspace")
+	recipients := fillCase(t, prahari, workspace, n)
+
+	export := exec.CommandContext(t.Context(), prahari, "bundle", "export", "CASE0001", "--workspace", workspace, "--out", filepath.Join(dir, "out"), "--quiet")
+	export.Stdout, export.Stderr = io.Discard, os.Stderr
+	syscall.Sync() // what was filled in before is not the export's to write
+	began := time.Now()
+	if err := export.Run(); err != nil {
+		t.Fatal(err)
+	}
+	ours := time.Since(began)
+	usage, _ := export.ProcessState.SysUsage().(*syscall.Rusage)
+	found, err := filepath.Glob(filepath.Join(dir, "out", "EB-*"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("bundles %v, %v", found, err)
+	}
+	sums := shell(`cd "$1" && find . -type f -print0 | xargs -0 sha256sum >/dev/null`, found[0])
+	sealing := shell(`cd "$1" && find . -type f -print0 | xargs -0 cat | age -r "$2" -r "$3" >/dev/null`, found[0], recipients[0], recipients[1])
+	var bytes int64
+	var files int
+	err = filepath.WalkDir(found[0], func(_ string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			info, statting := d.Info()
+			if statting != nil {
+				return statting
+			}
+			bytes, files = bytes+info.Size(), files+1
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := exec.CommandContext(t.Context(), prahari, "bundle", "verify", found[0])
+	verify.Stdout, verify.Stderr = io.Discard, io.Discard
+	began = time.Now()
+	if err := verify.Run(); err != nil {
+		t.Errorf("the bundle does not verify: %v", err)
+	}
+	verified := time.Since(began)
+	mb := float64(bytes) / 1e6
+	t.Logf("export of %d items, %d files, %.0f MB: %.1f s (%.0f MB/s), %.0f MB of memory at most", n, files, mb, ours.Seconds(), mb/ours.Seconds(), float64(usage.Maxrss)/1024)
+	t.Logf("sha256sum %.1f s, age %.1f s; verified in %.1f s (%.0f MB/s)", sums.Seconds(), sealing.Seconds(), verified.Seconds(), mb/verified.Seconds())
+	t.Logf("ratio bundle/coreutils %.2f", (sums + sealing).Seconds()/ours.Seconds())
+}
+
+// fillCase makes a workspace with a case of n items, sealed to two recipients.
+func fillCase(t *testing.T, prahari, workspace string, n int) (recipients []string) {
+	t.Helper()
+	for range 2 {
+		identity, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		recipients = append(recipients, identity.Recipient().String())
+	}
+	init := exec.CommandContext(t.Context(), prahari, "init", "--workspace", workspace, "--organisation", "Example Trust", "--domain", "example.org",
+		"--contact", "A. Desk", "--email", "desk@example.org", "--recipient", recipients[0], "--recipient", recipients[1], "--quiet")
+	if out, err := init.CombinedOutput(); err != nil {
+		t.Fatalf("init: %v\n%s", err, out)
+	}
+	db, err := store.Open(t.Context(), filepath.Join(workspace, databaseName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	source := evidence.Source{ID: "channel-1234567890", Kind: evidence.Channel, Access: evidence.Public, PeerID: 1234567890, Username: "example_leaks", Title: "Example leaks", AddedAt: time.Now()}
+	if err := db.AddSource(t.Context(), source); err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := evidence.NewSealer(recipients)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finder, err := matcher.New(matcher.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	maker := &evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: "analyst:bench", Host: thisHost(), Tool: thisTool()}
+	posted := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	batch := evidence.Batch{Actor: "analyst:bench"}
+	var findings []string
+	for i := range n {
+		text := fmt.Sprintf("leaked list, part %d\nName: Person %d\nAadhaar: XXXX XXXX %04d\nMobile: XXXXXX%04d\nAddress: house %d, lane %d\n%s",
+			i, i, i%10000, i%10000, i%300, i%70, strings.Repeat("more of the same leak for sale, ask the bot\n", 3+i%20))
+		m := evidence.Message{
+			Source: source, ID: int64(i + 1), Date: posted.Add(time.Duration(i) * time.Second), CapturedAt: posted.Add(time.Duration(i)*time.Second + time.Hour),
+			Text: evidence.Text(text), Origin: evidence.Backfill, Request: "messages.getHistory offset_id=100 limit=100",
+			Raw: func() ([]evidence.Raw, error) {
+				return []evidence.Raw{{Name: "raw.tl", Data: []byte(text)}, {Name: "raw.json", Data: []byte(strconv.Quote(text))}}, nil
+			},
+		}
+		e, err := maker.Make(m, evidence.Result{Findings: []evidence.Finding{{
+			Rule: "bench", RuleVersion: 1, RuleHash: strings.Repeat("ab", 32), Title: "A list", Severity: evidence.High, Confidence: 0.9,
+			Words: []string{"leaked"}, Reasons: []string{"two labelled fields of one person"},
+		}}}, "main", 7, evidence.Clock{Source: "telegram server time", OffsetMS: 12, Checked: "2026-11-01T00:00:00Z"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch.Evidence, findings = append(batch.Evidence, e), append(findings, e.Findings[0].ID)
+		if len(batch.Evidence) == 500 || i == n-1 {
+			if err := db.Commit(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			batch.Evidence = nil
+		}
+	}
+	if _, err := db.OpenCase(t.Context(), evidence.Case{Title: "bench", OpenedBy: "analyst:bench", OpenedAt: posted, Findings: findings}); err != nil {
+		t.Fatal(err)
+	}
+	return recipients
+}
