@@ -87,9 +87,12 @@ bench-scanner: ## reading histories and pushes beside a bare loop and mtcute, wi
 	@BENCH_SCANNER=$${BENCH_SCANNER:-300} BENCH_SOURCES=$${BENCH_SOURCES:-5000} $(GO) test ./scanner -count=1 -run TestSpeed -v -timeout 60m > bench-scanner.log || { cat bench-scanner.log; exit 1; }
 	@sed -n 's/.*speed_test.go:[0-9]*: //p' bench-scanner.log; rm -f bench-scanner.log
 
-bench-vault: ## evidence written beside plain rows, and a list of cases over a million findings
+# BENCH_BUNDLE=100000 for the size that the vault is made for; filling its case takes some minutes.
+bench-vault: ## evidence beside plain rows, a list of cases over a million findings, an export beside sha256sum and age
 	@BENCH_VAULT=$${BENCH_VAULT:-20000} $(GO) test ./store -count=1 -run 'TestVaultSpeed|TestCaseListSpeed' -v -timeout 20m > bench-vault.log || { cat bench-vault.log; exit 1; }
 	@sed -n 's/.*vault_test.go:[0-9]*: //p' bench-vault.log; rm -f bench-vault.log
+	@BENCH_BUNDLE=$${BENCH_BUNDLE:-20000} $(GO) test ./cmd/prahari -count=1 -run TestSpeedOfBundle -v -timeout 120m > bench-vault.log || { cat bench-vault.log; exit 1; }
+	@sed -n 's/.*bundle_speed_test.go:[0-9]*: //p' bench-vault.log; rm -f bench-vault.log
 
 bench-matcher: ## the matcher against yardsticks and on a labelled corpus; BENCH names the suite's folder
 	sh matcher/bench.sh 64 1
