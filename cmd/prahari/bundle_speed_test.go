@@ -88,7 +88,7 @@ func TestSpeedOfBundle(t *testing.T) {
 	mb := float64(bytes) / 1e6
 	t.Logf("export of %d items, %d files, %.0f MB: %.1f s (%.0f MB/s), %.0f MB of memory at most", n, files, mb, ours.Seconds(), mb/ours.Seconds(), float64(usage.Maxrss)/1024)
 	t.Logf("sha256sum %.1f s, age %.1f s; verified in %.1f s (%.0f MB/s)", sums.Seconds(), sealing.Seconds(), verified.Seconds(), mb/verified.Seconds())
-	t.Logf("ratio bundle/coreutils %.2f", (sums + sealing).Seconds()/ours.Seconds())
+	t.Logf("ratio bundle/coreutils %.2f", (sums+sealing).Seconds()/ours.Seconds())
 }
 
 // fillCase makes a workspace with a case of n items, sealed to two recipients.
