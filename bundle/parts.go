@@ -88,7 +88,7 @@ func (b *builder) coverage() error {
 		now := caption(x.Now)
 		if x.Kind == evidence.NameTaken || x.Kind == evidence.Migrated { // an id
 			now = line(x.Now)
-			b.gate.know(now)
+			b.gate.know(now, x.Was)
 		}
 		c.Changes = append(c.Changes, change{x.Kind, caption(x.Was), now, caption(x.Detail), utc(x.At)})
 	}

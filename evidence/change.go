@@ -14,7 +14,7 @@ const (
 	Retitled   ChangeKind = "renamed"        // it has another title
 	Renamed    ChangeKind = "username"       // it has another @name
 	NameTaken  ChangeKind = "username_taken" // its @name belongs to another id
-	Migrated   ChangeKind = "migrated"       // a basic group became a supergroup, with another id
+	Migrated   ChangeKind = "migrated"       // a basic group, which has no public name, became this supergroup, with another id
 	Marked     ChangeKind = "marked"         // Telegram marks it as scam, fake or verified, or no longer does
 	Restricted ChangeKind = "restricted"     // Telegram shows it to some or to nobody, with a reason
 	Lifted     ChangeKind = "unrestricted"
@@ -47,7 +47,7 @@ func (c Change) Says() string {
 	case NameTaken:
 		say = "lost its name: " + c.Was + " is " + c.Now + " now"
 	case Migrated:
-		say = "became " + c.Now
+		say = "is " + c.Now + " now, was the basic group " + c.Was
 	case Marked:
 		say = "is marked by Telegram as " + orNothing(c.Now) + ", was " + orNothing(c.Was)
 	case Restricted:

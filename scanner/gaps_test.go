@@ -185,7 +185,12 @@ func TestEveryGapCallbackIsAGapAndABackfill(t *testing.T) {
 			if tc.after != nil {
 				tc.after(b)
 			}
-			b.until("the gap "+tc.want, func() bool { return slices.Contains(b.gapsOf(source), tc.want) })
+			// Where the history is read before the loss is known, all that is read may have been edited.
+			_, end, _ := strings.Cut(tc.want, "-")
+			b.until("the gap "+tc.want, func() bool {
+				got := b.gapsOf(source)
+				return slices.Contains(got, tc.want) || slices.Contains(got, "1-"+end)
+			})
 			b.until("the messages", func() bool { return b.covered(source) })
 			before := len(b.ids(source))
 			if tc.bot {

@@ -362,6 +362,9 @@ func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin,
 	if !ok { // a deleted place has no content
 		return evidence.Evidence{}, false, nil
 	}
+	if err := r.migrated(w, class); err != nil {
+		return evidence.Evidence{}, false, err
+	}
 	text, left := shown(class)
 	if left != "" {
 		r.scanner.events.send(Event{Kind: Unreadable, Source: w.source(), Done: int64(class.GetID()), Total: int64(class.GetID()), Detail: left})

@@ -73,7 +73,7 @@ func (a *alteration) add(kind evidence.ChangeKind, was, now, detail string) {
 	})
 	a.at = a.at.Add(time.Millisecond)
 	switch kind {
-	case evidence.Retitled, evidence.Renamed, evidence.NameTaken, evidence.Marked:
+	case evidence.Retitled, evidence.Renamed, evidence.NameTaken, evidence.Marked, evidence.Migrated:
 	case evidence.Lifted, evidence.Readable:
 		a.source.State = ""
 	case evidence.Privatised:
@@ -218,6 +218,25 @@ func (a *alteration) compare(c *tg.Channel) {
 		s.Access = evidence.Joined
 		a.add(evidence.Readable, "", "", "the account is a member again")
 	}
+}
+
+// migrated records from which basic group a supergroup came, at the time of the
+// message that says so. Basic groups have no public name and are no sources; what
+// was written in one stays under its own id.
+func (r *run) migrated(w *watched, class tg.MessageClass) error {
+	m, ok := class.(*tg.MessageService)
+	if !ok {
+		return nil
+	}
+	from, ok := m.Action.(*tg.MessageActionChannelMigrateFrom)
+	if !ok {
+		return nil
+	}
+	c := evidence.Change{
+		SourceID: w.ID, Kind: evidence.Migrated, Was: fmt.Sprintf("chat-%d", from.ChatID), Now: w.ID, Detail: evidence.Caption(from.Title, 120),
+		Account: w.Account, At: time.Unix(int64(m.Date), 0).UTC(),
+	}
+	return r.record.add(func(b *evidence.Batch) { b.Changes = append(b.Changes, c) })
 }
 
 func (a *alteration) forbidden(c *tg.ChannelForbidden) {

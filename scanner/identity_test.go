@@ -315,3 +315,32 @@ func TestEveryDeletionIsAnEvent(t *testing.T) {
 		})
 	}
 }
+
+// A supergroup tells from which basic group it came, once however often it is read.
+func TestAMigrationIsRecordedOnce(t *testing.T) {
+	b := newBenchOf(t, strings.Replace(scene, "messages: [{text: hello}]", "messages: [{migrated: 77}, {text: hello}]", 1))
+	b.signIn()
+	group := b.add("@chatter", false)
+	stop := b.watch(b.scanner(), group)
+	b.wait(scanner.Watching, 1)
+	b.until("the migration", func() bool { return slices.Equal(b.changesOf(group), []string{"migrated chat-77 -> " + group.ID}) })
+	b.ended(stop)
+	stop = b.watch(b.scanner(), group) // looks at the same page again
+	b.wait(scanner.Watching, 2)
+	b.posts("chatter", 5)
+	b.until("a post after it", func() bool { return len(b.ids(group)) == 1 })
+	b.ended(stop)
+	entries, err := b.db.Custody(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range entries {
+		if e.Action == "source.migrated" {
+			n++
+		}
+	}
+	if got := b.changesOf(group); len(got) != 1 || n != 1 {
+		t.Errorf("changes %q, %d custody entries", got, n)
+	}
+}

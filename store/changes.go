@@ -8,16 +8,20 @@ import (
 	"prahari/evidence"
 )
 
-// insertChange records what became of a source, and returns its custody entry:
-// whose name and title something was found under is part of the evidence.
-func insertChange(ctx context.Context, tx *sql.Tx, c evidence.Change, actor string) (evidence.Entry, error) {
-	_, err := tx.ExecContext(ctx, `
+// insertChange records what became of a source, and returns its custody entry,
+// none for what is known: whose name and title something was found under is part
+// of the evidence.
+func insertChange(ctx context.Context, tx *sql.Tx, c evidence.Change, actor string) ([]evidence.Entry, error) {
+	r, err := tx.ExecContext(ctx, `
 		INSERT INTO source_change (source_id, kind, was, became, detail, account, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		c.SourceID, string(c.Kind), c.Was, c.Now, c.Detail, c.Account, ms(c.At))
 	if err != nil {
-		err = fmt.Errorf("change of %s: %w", c.SourceID, err)
+		return nil, fmt.Errorf("change of %s: %w", c.SourceID, err)
 	}
-	return evidence.Entry{Action: "source." + string(c.Kind), Object: c.SourceID, Actor: actor, At: c.At, Reason: c.Says()}, err
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return nil, err
+	}
+	return []evidence.Entry{{Action: "source." + string(c.Kind), Object: c.SourceID, Actor: actor, At: c.At, Reason: c.Says()}}, nil
 }
 
 // updateSource brings up to date what may change of a source.
@@ -58,18 +62,4 @@ func (db *DB) Deletions(ctx context.Context, sourceID string) ([]evidence.Deleti
 		d.At = at(when)
 		return d, err
 	}, `SELECT lo, hi, at_ms FROM deletion WHERE source_id = $1 ORDER BY at_ms, lo`, sourceID)
-}
-
-// RecordChange records what became of a source outside of a watch.
-func (db *DB) RecordChange(ctx context.Context, c evidence.Change, s evidence.Source, actor string) error {
-	return db.tx(ctx, func(tx *sql.Tx) error {
-		entry, err := insertChange(ctx, tx, c, actor)
-		if err != nil {
-			return err
-		}
-		if err := updateSource(ctx, tx, s); err != nil {
-			return err
-		}
-		return appendEntries(ctx, tx, entry)
-	})
 }

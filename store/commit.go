@@ -60,11 +60,11 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
 			}
 		}
 		for _, c := range b.Changes {
-			entry, err := insertChange(ctx, tx, c, b.Actor)
+			entries, err := insertChange(ctx, tx, c, b.Actor)
 			if err != nil {
 				return err
 			}
-			log = append(log, entry)
+			log = append(log, entries...)
 		}
 		for _, s := range b.Sources {
 			if err := updateSource(ctx, tx, s); err != nil {
