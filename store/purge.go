@@ -134,20 +134,9 @@ func bury(ctx context.Context, tx *sql.Tx, id string, seq int64, when time.Time)
 }
 
 // strip leaves of an evidence's findings which rule caught it, and how sure.
-func strip(ctx context.Context, tx *sql.Tx, evidenceID string) (err error) {
-	found, err := tx.QueryContext(ctx, `SELECT body FROM finding WHERE evidence_id = $1`, evidenceID)
+func strip(ctx context.Context, tx *sql.Tx, evidenceID string) error {
+	all, err := keptOf(ctx, tx, evidenceID)
 	if err != nil {
-		return err
-	}
-	var all []evidence.Kept
-	for found.Next() {
-		k, err := scanKept(found.Scan)
-		if err != nil {
-			return errors.Join(err, found.Close())
-		}
-		all = append(all, k)
-	}
-	if err := errors.Join(found.Err(), found.Close()); err != nil {
 		return err
 	}
 	for _, k := range all {
@@ -163,6 +152,23 @@ func strip(ctx context.Context, tx *sql.Tx, evidenceID string) (err error) {
 		}
 	}
 	return nil
+}
+
+// keptOf reads an evidence's findings in a transaction.
+func keptOf(ctx context.Context, tx *sql.Tx, evidenceID string) (all []evidence.Kept, err error) {
+	found, err := tx.QueryContext(ctx, `SELECT body FROM finding WHERE evidence_id = $1`, evidenceID)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, found.Close()) }()
+	for found.Next() {
+		k, err := scanKept(found.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	return all, found.Err()
 }
 
 // ErrInUse says that others use the database, so that deleted bytes may still
