@@ -179,7 +179,7 @@ var ErrInUse = errors.New("another prahari uses the database")
 // write-ahead log, so that no deleted byte is left in its files.
 func (db *DB) Compact(ctx context.Context) error {
 	if db.engine == postgres {
-		for _, table := range []string{"sealed", "evidence", "finding", "token"} {
+		for _, table := range []string{"sealed", "evidence", "finding", "token", "notice"} {
 			if _, err := db.sql.ExecContext(ctx, `VACUUM (FULL) `+table); err != nil {
 				return translate(err)
 			}

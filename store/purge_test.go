@@ -226,3 +226,63 @@ func TestTriggersAllowAPurgeAndNothingElse(t *testing.T) {
 		t.Errorf("a lost original passes: %v", err)
 	}
 }
+
+// The text of a notice goes when its case has ended; a hold on the case keeps it.
+func TestNoticesArePurgedAfterTheirCase(t *testing.T) {
+	db, dir := withMarked(t, 1)
+	c, err := db.OpenCase(t.Context(), evidence.Case{Title: "x", OpenedAt: time.Now(), OpenedBy: "analyst:a1", Findings: []string{"f-0001"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.AddNotice(t.Context(), func(id string) (evidence.Notice, error) {
+		return evidence.Notice{ID: id, CaseID: c.ID, Kind: "k", Subject: "s", Markdown: "NOTICE-TEXT", EML: []byte("NOTICE-MAIL"), DraftedAt: time.Now(), DraftedBy: "analyst:a1"}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := func(want int) []store.ExpiredNotice {
+		t.Helper()
+		all, err := db.ExpiredNotices(t.Context(), time.Now().Add(time.Hour))
+		if err != nil || len(all) != want {
+			t.Fatalf("%d notices are due, want %d (%v)", len(all), want, err)
+		}
+		return all
+	}
+	due(0)
+	if _, err := raw(t, dir).Exec(`UPDATE cases SET status = 'closed'`); err != nil {
+		t.Fatal(err)
+	}
+	n := due(1)[0]
+	p := store.Purge{Reason: "the case has ended", Actor: "analyst:a1", Approver: "analyst:b2", At: time.Now()}
+	h := hold(t, db, c.ID)
+	if done, err := db.PurgeNotice(t.Context(), n, p); done || err != nil || due(1)[0].Hold != h.ID {
+		t.Errorf("purged under a hold: %v", err)
+	}
+	h.ReleasedBy, h.ReleaseApprovedBy, h.ReleaseReason, h.ReleasedAt = "analyst:a1", "analyst:b2", "the case is over", time.Now()
+	if err := db.ReleaseHold(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := db.PurgeNotice(t.Context(), n, p); !done || err != nil {
+		t.Fatalf("not purged: %v", err)
+	}
+	if done, err := db.PurgeNotice(t.Context(), n, p); done || err != nil {
+		t.Errorf("purged twice: %v", err)
+	}
+	due(0)
+	if err := db.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := db.Notice(t.Context(), n.ID)
+	if err != nil || got.Markdown != "" || len(got.EML) != 0 || got.Subject != "s" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	log, err := db.CustodyOf(t.Context(), n.ID)
+	if err != nil || log[len(log)-1].Action != "purge" || log[len(log)-1].SHA256 != evidence.Digest([]byte("NOTICE-TEXT")) {
+		t.Errorf("%+v, %v", log, err)
+	}
+	sqliteOnly(t, "its file is looked at")
+	data, err := os.ReadFile(filepath.Join(dir, "prahari.db"))
+	if err != nil || bytes.Contains(data, []byte("NOTICE-TEXT")) || bytes.Contains(data, []byte("NOTICE-MAIL")) {
+		t.Errorf("the file still holds the notice (%v)", err)
+	}
+}

@@ -191,6 +191,7 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if in.Notices, err = w.db.Notices(ctx, c.ID); err != nil {
 		return in, 0, err
 	}
+	in.Notices = slices.DeleteFunc(in.Notices, func(n evidence.Notice) bool { return n.Markdown == "" }) // purged
 	if err := w.allow(ctx, &in); err != nil {
 		return in, 0, err
 	}

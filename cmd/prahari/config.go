@@ -100,7 +100,8 @@ type tokenConfig struct {
 
 // retention says how long what is kept, in days.
 type retention struct {
-	RawDays int `yaml:"raw_days,omitempty"` // sealed originals and masked texts, since they were collected
+	RawDays    int `yaml:"raw_days,omitempty"`    // sealed originals and masked texts, since they were collected
+	NoticeDays int `yaml:"notice_days,omitempty"` // texts of notices, since their case ended
 }
 
 // duration reads "30s" and "5m".

@@ -312,6 +312,8 @@ func newNoticeShow(e env) *cobra.Command {
 			switch {
 			case e.global.json:
 				return printJSON(e.out, viewNotice(n))
+			case n.Markdown == "" && !steps:
+				return fmt.Errorf("the text of %s was purged after its case ended; --steps shows what was done with it, 'prahari custody show' who purged it", n.ID)
 			case eml:
 				_, err = e.out.Write(n.EML)
 			case steps:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,9 +38,10 @@ func newPurge(e env) *cobra.Command {
 that was collected longer ago than retention.raw_days of prahari.yaml (90). What stays is
 which message it was, when, which rule caught it, and its digests; the custody log gets an
 entry and the database a tombstone each, and both still verify. The database is rewritten
-so that no deleted byte is left in its files.
+so that no deleted byte is left in its files. The texts of notices go when their case has
+ended (retention.notice_days after it); their steps and digests stay.
 A hold keeps evidence whatever its age. So does a case that has not ended, unless
---open-cases says otherwise. Copies elsewhere are not touched: bundles, backups, drafts.
+--open-cases says otherwise. Copies elsewhere are not touched: bundles, backups.
 An interrupted purge keeps what it did; the same command goes on.`,
 		Example: examples("prahari purge --dry-run", "prahari purge --reason 'retention of 90 days' --approver counsel"),
 		Args:    usageArgs(cobra.NoArgs),
@@ -63,12 +65,13 @@ type expiredView struct {
 	ID         string    `json:"id"`
 	CapturedAt time.Time `json:"captured_at"`
 	Bytes      int64     `json:"bytes"`
+	Class      string    `json:"class"` // "raw", "notice"
 	State      string    `json:"state"` // "due", "held", "open case"
 	Because    string    `json:"because,omitempty"`
 }
 
 func (o purgeOptions) view(x store.Expired) expiredView {
-	v := expiredView{x.ID, x.CapturedAt, x.Size, "due", ""}
+	v := expiredView{x.ID, x.CapturedAt, x.Size, "raw", "due", ""}
 	switch {
 	case x.Hold != "":
 		v.State, v.Because = "held", x.Hold
@@ -81,6 +84,7 @@ func (o purgeOptions) view(x store.Expired) expiredView {
 // purged is what a purge did, as printed.
 type purged struct {
 	Purged   int       `json:"purged"`
+	Notices  int       `json:"notices_purged"`
 	Held     int       `json:"held"`
 	OpenCase int       `json:"open_case"`
 	Before   time.Time `json:"collected_before"`
@@ -109,20 +113,35 @@ func (e env) purge(ctx context.Context, o purgeOptions) (err error) {
 			result.OpenCase++
 		}
 	}
+	notices, err := w.db.ExpiredNotices(ctx, now.AddDate(0, 0, -w.config.Retention.NoticeDays))
+	if err != nil {
+		return err
+	}
+	for _, n := range notices {
+		v := expiredView{n.ID, n.EndedAt, n.Size, "notice", "due", ""}
+		if n.Hold != "" {
+			v.State, v.Because = "held", n.Hold
+			result.Held++
+		}
+		views = append(views, v)
+	}
 	if o.dryRun {
 		return printList(e, views, "Nothing is past its retention.",
-			column[expiredView]{"evidence", func(v expiredView) string { return v.ID }, 0},
-			column[expiredView]{"collected", func(v expiredView) string { return stamp(v.CapturedAt) }, 0},
+			column[expiredView]{"class", func(v expiredView) string { return v.Class }, 0},
+			column[expiredView]{"object", func(v expiredView) string { return v.ID }, 0},
+			column[expiredView]{"since", func(v expiredView) string { return stamp(v.CapturedAt) }, 0},
 			column[expiredView]{"bytes", func(v expiredView) string { return fmt.Sprint(v.Bytes) }, 0},
 			column[expiredView]{"state", func(v expiredView) string { return v.State }, 0},
 			column[expiredView]{"because", func(v expiredView) string { return v.Because }, 0},
 		)
 	}
 	bar := e.bar(int64(len(all)), "purging", false)
-	result.Purged, err = w.db.PurgeEvidence(ctx, all, store.Purge{
-		Reason: o.reason, Actor: e.operator(), Approver: o.approver, At: now, OpenCases: o.openCases,
-	}, func(n int) { _ = bar.Set(n) })
+	order := store.Purge{Reason: o.reason, Actor: e.operator(), Approver: o.approver, At: now, OpenCases: o.openCases}
+	result.Purged, err = w.db.PurgeEvidence(ctx, all, order, func(n int) { _ = bar.Set(n) })
 	_ = bar.Finish()
+	if err == nil {
+		result.Notices, err = w.purgeNotices(ctx, notices, order)
+	}
 	if err != nil {
 		return fmt.Errorf("%s purged, then: %w", count(result.Purged, "item"), err)
 	}
@@ -145,9 +164,36 @@ func (r purged) print(e env) error {
 	if e.global.json {
 		return printJSON(e.out, r)
 	}
-	_, err := fmt.Fprintf(e.out, "%d purged that were collected before %s; %d held, %d kept for cases that have not ended\n",
-		r.Purged, r.Before.UTC().Format(time.DateOnly), r.Held, r.OpenCase)
+	_, err := fmt.Fprintf(e.out, "%d purged that were collected before %s, and the text of %s; %d held, %d kept for cases that have not ended\n",
+		r.Purged, r.Before.UTC().Format(time.DateOnly), count(r.Notices, "notice"), r.Held, r.OpenCase)
 	return err
+}
+
+// purgeNotices deletes the texts of notices, and their files in the workspace.
+func (w *workspace) purgeNotices(ctx context.Context, notices []store.ExpiredNotice, order store.Purge) (n int, err error) {
+	for _, x := range notices {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		done, err := w.db.PurgeNotice(ctx, x, order)
+		if err != nil {
+			return n, fmt.Errorf("notice %s: %w", x.ID, err)
+		}
+		if !done {
+			continue
+		}
+		n++
+		files, err := filepath.Glob(w.path("notices/" + x.ID + "-*"))
+		if err != nil {
+			return n, err
+		}
+		for _, path := range files {
+			if err := os.RemoveAll(path); err != nil {
+				return n, fmt.Errorf("removing a notice's file: %w", err)
+			}
+		}
+	}
+	return n, nil
 }
 
 // bundlesOf finds bundles in the workspace with sealed originals that are due.
