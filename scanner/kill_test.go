@@ -3,6 +3,7 @@ package scanner_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -31,6 +32,7 @@ type childOrder struct {
 	Key                   string
 	Sources               []evidence.Source
 	BackfillOnly          bool
+	UntilWatching         bool // end when all histories are read and updates come in
 }
 
 // child watches until it is killed, or until the history is read.
@@ -46,7 +48,8 @@ func child() int {
 		if err := json.Unmarshal(raw, &o); err != nil {
 			return err
 		}
-		ctx := context.Background()
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
 		db, err := store.Open(ctx, o.Database)
 		if err != nil {
 			return err
@@ -69,6 +72,9 @@ func child() int {
 				if e.Kind == scanner.Connected && began.IsZero() {
 					began = time.Now()
 				}
+				if e.Kind == scanner.Watching && o.UntilWatching {
+					stop()
+				}
 			},
 			Maker: &evidence.Maker{Sealer: sealer, Key: key, Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: "analyst:test"},
 		})
@@ -76,15 +82,15 @@ func child() int {
 			return err
 		}
 		err = s.Run(ctx, scanner.RunOptions{Sources: o.Sources, BackfillOnly: o.BackfillOnly})
-		done = err == nil
+		done = err == nil || o.UntilWatching && errors.Is(err, context.Canceled)
 		return err
 	}()
 	if done {
-		// How long it read, and the most memory held, in KiB; what wait tells includes
+		// How long it read, how much of that on a processor, and the most memory held, in KiB; what wait tells includes
 		// the parent's at the fork.
 		status, _ := os.ReadFile("/proc/self/status")
 		if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
-			fmt.Println(time.Since(began).Seconds(), strings.Fields(rest)[0])
+			fmt.Println(time.Since(began).Seconds(), work("self"), strings.Fields(rest)[0])
 		}
 		return 0
 	}

@@ -120,7 +120,7 @@ func TestSOCKS5IsTheOnlyWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		return func(c *scanner.Config) {
-			c.Proxy, c.ConnectTimeout = p, 10*time.Second
+			c.Proxy, c.ConnectTimeout = p, 2*time.Minute
 			c.Log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		}
 	}
@@ -186,7 +186,7 @@ func TestMTProxyIsTheOnlyWay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.watchThrough(func(c *scanner.Config) { c.Proxy, c.ConnectTimeout = p, 10*time.Second }, &m.out)
+			b.watchThrough(func(c *scanner.Config) { c.Proxy, c.ConnectTimeout = p, 2*time.Minute }, &m.out)
 		})
 	}
 }

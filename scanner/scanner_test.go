@@ -170,7 +170,7 @@ func (b *bench) count(kind scanner.EventKind) int {
 
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("waited in vain for %s", what)
 		}
@@ -180,7 +180,7 @@ func (b *bench) until(what string, ok func() bool) {
 // untilNone waits until nothing is left of a list, and fails with what is.
 func (b *bench) untilNone(left func() []string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		rest := left()
 		if len(rest) == 0 {
 			return

@@ -90,20 +90,28 @@ func TestSpeed(t *testing.T) {
 		t.Logf("rate live %.0f", median(rates))
 	})
 	t.Run("growth", func(t *testing.T) {
-		var few []float64
+		const each = 1000
+		var few, fewCPU []float64
 		some := func() {
 			for range 4 { // before and after, for the machine may get busier meanwhile
-				took, _ := a.inChild(a.small[:many/100])
-				few = append(few, took.Seconds()/float64(many/100*1000))
+				c := a.inChild(a.small[:many/100])
+				few, fewCPU = append(few, c.seconds/float64(many/100*each)), append(fewCPU, c.cpu/float64(many/100*each))
 			}
 		}
+		path := filepath.Join(t.TempDir(), "prahari.db")
+		if err := a.fresh(path, a.small).Close(); err != nil {
+			t.Fatal(err)
+		}
 		some()
-		took, peak := a.inChild(a.small)
+		read := a.child(path, a.small, false)
 		some()
-		all := took.Seconds() / float64(many*1000)
+		watching := a.child(path, a.small, true)
+		all, allCPU := read.seconds/float64(many*each), read.cpu/float64(many*each)
 		t.Logf("rate backfill of %d sources %.0f, of %d %.0f", many, 1/all, many/100, 1/median(few))
+		t.Logf("cpu-us a message of %d sources %.2f, of %d %.2f", many, 1e6*allCPU, many/100, 1e6*median(fewCPU))
+		t.Logf("a watch of %d sources that are read begins in %.1f s, with %d MiB; reading took %d MiB", many, watching.seconds, watching.peak, read.peak)
 		t.Logf("ratio growth %.2f", all/median(few))
-		t.Logf("peak-mb %d", peak>>20)
+		t.Logf("peak-mb %d", max(read.peak, watching.peak))
 	})
 }
 
@@ -467,17 +475,29 @@ func (a *arena) mtcute() float64 {
 	return n / seconds
 }
 
-// inChild reads all histories in a process of its own, and returns how long that
-// took from the first connection on, and the most memory it held, in bytes.
-func (a *arena) inChild(sources []evidence.Source) (time.Duration, int64) {
+// A cost is what a process took: from its first connection on, on a processor, and
+// of memory at most, in MiB.
+type cost struct {
+	seconds, cpu float64
+	peak         int64
+}
+
+// inChild reads all histories in a process of its own.
+func (a *arena) inChild(sources []evidence.Source) cost {
 	a.t.Helper()
 	path := filepath.Join(a.t.TempDir(), "prahari.db")
 	if err := a.fresh(path, sources).Close(); err != nil {
 		a.t.Fatal(err)
 	}
+	return a.child(path, sources, false)
+}
+
+// child reads or watches what a database knows of, in a process of its own.
+func (a *arena) child(path string, sources []evidence.Source, watch bool) cost {
+	a.t.Helper()
 	c := a.config()
 	raw, err := json.Marshal(childOrder{
-		SessionPath: c.SessionPath, Database: path, BackfillOnly: true, Servers: c.Servers, PublicKeys: c.PublicKeys,
+		SessionPath: c.SessionPath, Database: path, BackfillOnly: !watch, UntilWatching: watch, Servers: c.Servers, PublicKeys: c.PublicKeys,
 		Recipients: a.recipients, Key: a.maker.Key.Encode(), Sources: sources,
 	})
 	if err != nil {
@@ -493,12 +513,12 @@ func (a *arena) inChild(sources []evidence.Source) (time.Duration, int64) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	var seconds float64
-	var peak int64
-	if _, err := fmt.Sscan(string(out), &seconds, &peak); err != nil {
+	var took cost
+	if _, err := fmt.Sscan(string(out), &took.seconds, &took.cpu, &took.peak); err != nil {
 		a.t.Fatalf("the child said %q: %v", out, err)
 	}
-	return time.Duration(seconds * float64(time.Second)), peak << 10
+	took.peak >>= 10
+	return took
 }
 
 // live has n messages posted to a joined channel, one in a hundred with a record,
