@@ -18,7 +18,7 @@ const maxPending = 256
 
 // gather is how long a batch is gathered: each transaction costs a wait for the
 // disk, and a quarter of the time of a backfill went into small ones.
-const gather = 30 * time.Millisecond
+const gather = 80 * time.Millisecond
 
 // A recorder queues what was seen and what the update state became, in order,
 // and commits it in batches: whatever was queued before a state commits with it

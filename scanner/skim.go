@@ -55,6 +55,7 @@ func (s *skim) Decode(b *bin.Buffer) error {
 // nobody asks for.
 func (s *skim) channel(b *bin.Buffer) error {
 	page := string(b.Buf)
+	s.glances = make([]glance, 0, pageSize)
 	var head struct{ id, flags, pts, count, offset uint32 }
 	fields := []*uint32{&head.id, &head.flags, &head.pts, &head.count}
 	for _, f := range fields {
@@ -167,10 +168,10 @@ func plainMessage(b []byte, page string) (g glance, n int, ok bool) {
 	}
 	// A string is one byte of length, or 254 and three; then padding to words.
 	from, length := n+1, int(b[n])
-	switch {
-	case length == 254:
+	switch length {
+	case 254:
 		from, length = n+4, int(b[n+1])|int(b[n+2])<<8|int(b[n+3])<<16
-	case length == 255:
+	case 255:
 		return g, 0, false
 	}
 	n = (from + length + 3) &^ 3
