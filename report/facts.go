@@ -50,6 +50,7 @@ type Case struct {
 
 // A Target is what a takedown request asks to remove.
 type Target struct {
+	Source    string              `yaml:"source"`
 	Username  string              `yaml:"username"` // without @
 	PeerID    int64               `yaml:"peer_id"`
 	Kind      evidence.SourceKind `yaml:"kind"`
@@ -64,6 +65,7 @@ type Target struct {
 
 // A TargetMessage is one message with a public link.
 type TargetMessage struct {
+	ID       int64     `yaml:"id"`
 	URL      string    `yaml:"url"`
 	PostedAt time.Time `yaml:"posted_at"`
 	Deleted  bool      `yaml:"deleted"`
@@ -112,7 +114,7 @@ func Gather(c evidence.Case, items []evidence.Evidence, distinct map[evidence.Ki
 		if at < 0 {
 			at = len(f.Targets)
 			f.Targets = append(f.Targets, Target{
-				Username: e.Source.Username, PeerID: e.Source.PeerID, Kind: e.Source.Kind, Title: e.Source.Title, URL: e.Source.URL(),
+				Source: e.Source.ID, Username: e.Source.Username, PeerID: e.Source.PeerID, Kind: e.Source.Kind, Title: e.Source.Title, URL: e.Source.URL(),
 				FirstSeen: e.CapturedAt, LastSeen: e.CapturedAt,
 			})
 		}
@@ -123,7 +125,7 @@ func Gather(c evidence.Case, items []evidence.Evidence, distinct map[evidence.Ki
 		f.Findings += len(e.Findings)
 		key := fmt.Sprintf("%s/%d", e.Source.ID, e.MessageID)
 		if !messages[key] && e.URL != "" {
-			t.Messages = append(t.Messages, TargetMessage{e.URL, e.PostedAt, deleted(e)})
+			t.Messages = append(t.Messages, TargetMessage{e.MessageID, e.URL, e.PostedAt, deleted(e)})
 		}
 		messages[key] = true
 		if s := sample(e.Findings[0]); len(f.Samples) < maxSamples && !slices.Contains(f.Samples, s) {
@@ -148,6 +150,25 @@ func Gather(c evidence.Case, items []evidence.Evidence, distinct map[evidence.Ki
 	}
 	f.addUntold(items)
 	return f
+}
+
+// Look takes up what later looks at the targets showed.
+func (f *Facts) Look(seen []evidence.Target) {
+	for _, s := range seen {
+		at := slices.IndexFunc(f.Targets, func(t Target) bool { return t.Source == s.SourceID })
+		if at < 0 || s.LastAt.IsZero() {
+			continue
+		}
+		t := &f.Targets[at]
+		if s.MessageID == 0 {
+			t.Status, t.CheckedAt = string(s.State), s.LastAt
+		}
+		for i := range t.Messages {
+			if t.Messages[i].ID == s.MessageID && s.State.Gone() {
+				t.Messages[i].Deleted = true
+			}
+		}
+	}
 }
 
 // addUntold counts the values of kinds that get no token.

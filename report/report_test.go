@@ -271,6 +271,29 @@ func TestFactsKeepAPersonsAnswers(t *testing.T) {
 	}
 }
 
+// What later looks showed is in the facts, on the draft, and known to the lint.
+func TestLooksAreTakenUp(t *testing.T) {
+	f := ready()
+	f.Look([]evidence.Target{
+		{SourceID: "channel-1", State: evidence.SeenLive, LastAt: now.Add(-2 * time.Hour)},
+		{SourceID: "channel-1", MessageID: 7, State: evidence.SeenRemoved, LastAt: now.Add(-2 * time.Hour)},
+		{SourceID: "bot-2", State: evidence.SeenRemoved, LastAt: now.Add(-time.Hour)},
+		{SourceID: "channel-9", State: evidence.SeenRemoved, LastAt: now},
+	})
+	d := draft(t, "telegram-abuse-mail", f)
+	for _, want := range []string{
+		"https://t.me/leaks_demo/7 posted 2026-11-20 15:37 IST (2026-11-20 10:07 UTC), deleted at the source since", "live when checked 2026-11-24 08:00 IST (2026-11-24 02:30 UTC)",
+		"removed when checked 2026-11-24 09:00 IST (2026-11-24 03:30 UTC)",
+	} {
+		if !strings.Contains(d.Notice.Markdown, want) {
+			t.Errorf("the draft does not say %q", want)
+		}
+	}
+	if got := rules(book(t, nil).Lint(checkOf(d, f))); !slices.Contains(got, "warn L10") {
+		t.Errorf("the lint takes a removed bot for a live one: %v", got)
+	}
+}
+
 // Kinds that get no token are counted, and the notice says how.
 func TestCountsWithoutTokens(t *testing.T) {
 	c := evidence.Case{ID: "CASE0001"}

@@ -185,7 +185,7 @@ func Example() Facts {
 		Case: Case{"CASE0000", "Example"}, Counts: []Count{{Kind: evidence.Aadhaar, Distinct: 2, PerMessage: true}, {Kind: evidence.Mobile, Distinct: 3}}, Samples: []string{"aadhaar XXXX XXXX 1234"},
 		Messages: 2, Findings: 2, Occurred: at, Detected: at, EvidenceIDs: []string{"ev-example"}, Detector: "prahari",
 		Bundle:  Bundle{"EB-CASE0000-0001-20261120T100000Z", strings.Repeat("0", 64), at, at},
-		Targets: []Target{{Username: "example", PeerID: 1, Kind: evidence.Channel, Title: "Example", URL: "https://t.me/example", FirstSeen: at, LastSeen: at, Status: "live", CheckedAt: at, Messages: []TargetMessage{{"https://t.me/example/1", at, true}}}},
+		Targets: []Target{{Source: "channel-1", Username: "example", PeerID: 1, Kind: evidence.Channel, Title: "Example", URL: "https://t.me/example", FirstSeen: at, LastSeen: at, Status: "live", CheckedAt: at, Messages: []TargetMessage{{1, "https://t.me/example/1", at, true}}}},
 	}
 	fill(reflect.ValueOf(&f.Answers).Elem())
 	f.Answers.CSAM = false

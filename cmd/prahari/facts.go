@@ -59,6 +59,11 @@ func (w *workspace) gather(ctx context.Context, c evidence.Case) (report.Facts, 
 		deleted[item.ID] = len(seen) > 0
 	}
 	facts := report.Gather(c, items, distinct, func(item evidence.Evidence) bool { return deleted[item.ID] })
+	looks, err := w.db.Targets(ctx, c.ID)
+	if err != nil {
+		return facts, err
+	}
+	facts.Look(looks)
 	tool := thisTool()
 	facts.Detector = tool.Name + " " + tool.Version
 	if facts.Bundle, err = w.lastBundle(ctx, c.ID); err != nil {
