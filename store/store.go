@@ -212,7 +212,17 @@ func at(ms int64) time.Time {
 
 // rows runs a query and scans each row.
 func rows[T any](ctx context.Context, db *DB, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
-	r, err := db.sql.QueryContext(ctx, query, args...)
+	return rowsOf(ctx, db.sql, scan, query, args...)
+}
+
+// A querier is the database, or a transaction on it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// rowsOf is rows, within a transaction too.
+func rowsOf[T any](ctx context.Context, q querier, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
+	r, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, translate(err)
 	}

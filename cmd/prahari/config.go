@@ -13,6 +13,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/renameio/v2"
+
+	"prahari/evidence"
 )
 
 const configName = "prahari.yaml"
@@ -30,6 +32,7 @@ type config struct {
 	LeakGate     leakGateConfig `yaml:"leak_gate,omitempty"`
 	Retention    retention      `yaml:"retention,omitempty"`
 	Tokens       tokenConfig    `yaml:"tokens,omitempty"`
+	Alerts       alertConfig    `yaml:"alerts,omitempty"`
 }
 
 // leakGateConfig names what may stand in a bundle's open files although it looks
@@ -102,6 +105,31 @@ type tokenConfig struct {
 type retention struct {
 	RawDays    int `yaml:"raw_days,omitempty"`    // sealed originals and masked texts, since they were collected
 	NoticeDays int `yaml:"notice_days,omitempty"` // texts of notices, since their case ended
+}
+
+// alertConfig says who is told of new findings.
+type alertConfig struct {
+	MinSeverity evidence.Severity `yaml:"min_severity,omitempty"` // default high
+	PerHour     int               `yaml:"per_hour,omitempty"`     // messages to one endpoint; what is found meanwhile goes into the next
+	Endpoints   []endpointConfig  `yaml:"endpoints,omitempty"`
+}
+
+// endpointConfig is one endpoint: a webhook, a Slack-compatible hook or mail.
+type endpointConfig struct {
+	Name       string      `yaml:"name"`
+	Webhook    string      `yaml:"webhook,omitempty"`     // its address
+	SecretFile string      `yaml:"secret_file,omitempty"` // of the webhook: what it is signed with
+	SlackFile  string      `yaml:"slack_file,omitempty"`  // holds the hook's address, which is a secret
+	Mail       *mailConfig `yaml:"mail,omitempty"`
+}
+
+type mailConfig struct {
+	Server       string   `yaml:"server"` // host:port
+	From         string   `yaml:"from"`
+	To           []string `yaml:"to"`
+	Username     string   `yaml:"username,omitempty"`
+	PasswordFile string   `yaml:"password_file,omitempty"`
+	TLS          string   `yaml:"tls,omitempty"` // starttls, tls or none
 }
 
 // duration reads "30s" and "5m".

@@ -15,13 +15,13 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 	allowed := map[string][]string{
 		"prahari/evidence": nil, "prahari/matcher": {"prahari/evidence"}, "prahari/store": {"prahari/evidence"}, "prahari/report": {"prahari/document", "prahari/evidence"}, "prahari/document": nil,
-		"prahari/triage": {"prahari/evidence"}, "prahari/exchange": {"prahari/evidence"},
+		"prahari/triage": {"prahari/evidence"}, "prahari/alert": {"prahari/evidence"}, "prahari/exchange": {"prahari/evidence"},
 		"prahari/bundle": {"prahari/document", "prahari/evidence", "prahari/tsa"}, "prahari/tsa": nil, "prahari/fixtures/demotsa": {"prahari/tsa"}, "prahari/scanner": {"prahari/evidence", "prahari/matcher"},
 		"prahari/scanner/file": {"prahari/evidence"}, "prahari/fixtures": nil, "prahari/fixtures/postgres": nil, "prahari/fixtures/powercut": nil,
 		"prahari/fixtures/telegram": {"prahari/fixtures"},
 		"prahari/fixtures/expect":   {"prahari/evidence", "prahari/fixtures/telegram", "prahari/matcher", "prahari/store"},
 		"prahari/cmd/prahari": {
-			"prahari/bundle", "prahari/document", "prahari/evidence", "prahari/exchange", "prahari/fixtures/demotsa", "prahari/fixtures/telegram", "prahari/matcher", "prahari/report", "prahari/scanner",
+			"prahari/alert", "prahari/bundle", "prahari/document", "prahari/evidence", "prahari/exchange", "prahari/fixtures/demotsa", "prahari/fixtures/telegram", "prahari/matcher", "prahari/report", "prahari/scanner",
 			"prahari/scanner/file", "prahari/store", "prahari/triage", "prahari/tsa",
 		},
 	}

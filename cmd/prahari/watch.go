@@ -119,9 +119,16 @@ func (e env) watch(ctx context.Context, o watchOptions) (err error) {
 		defer close(stamped)
 		stamper.keep(reporting)
 	}()
+	told, err := w.keepAlerting(reporting)
+	if err != nil {
+		stopReporting()
+		<-stamped
+		return errors.Join(err, <-reported)
+	}
 	defer func() {
 		stopReporting()
 		<-stamped
+		<-told
 		err = errors.Join(err, <-reported)
 	}()
 	work := func(ctx context.Context) error { return accounts.run(ctx, o.backfillOnly) }
