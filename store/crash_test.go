@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"prahari/evidence"
+	"prahari/fixtures/postgres"
 	"prahari/fixtures/powercut"
 	"prahari/store"
 )
@@ -219,6 +220,41 @@ func TestAKilledWriterLeavesWholeBatches(t *testing.T) {
 	}
 	if held < 25 {
 		t.Errorf("%d pieces at the most: the writers hardly wrote", held)
+	}
+}
+
+// The server crashes in the midst of writes and recovers from its own log: whole
+// batches, and all that were promised, whatever its settings of commits are.
+func TestACrashedServerLeavesWholeBatches(t *testing.T) {
+	if os.Getenv(onPostgres) == "" {
+		t.Skip("PostgreSQL only")
+	}
+	server, err := postgres.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := server.Run(t.Context(), "postgres", "ALTER SYSTEM SET synchronous_commit = off; SELECT pg_reload_conf()"); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(onPostgres, server.URL("postgres", true))
+	dir := fresh(t)
+	for range 8 {
+		w := startWriter(t, order{Dir: dir})
+		for range 3 + rand.IntN(5) {
+			if !w.hear(t) {
+				t.Fatalf("the writer ended: %s", w.err.String())
+			}
+		}
+		if err := server.Crash(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.end(t)
+		whole(t, dir, w.promised)
 	}
 }
 
