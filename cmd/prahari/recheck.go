@@ -155,7 +155,11 @@ func (w *workspace) look(ctx context.Context, targets []evidence.Target) error {
 	}
 	shown := &progress{env: w.env}
 	defer shown.clear()
-	accounts, err := w.fleet(ctx, labels, out, maker, finder, shown.event)
+	accounts, err := w.fleet(ctx, labels, out, maker, finder, func(event scanner.Event) {
+		if event.Kind != scanner.Found { // mostly known; what was edited is told by its look
+			shown.event(event)
+		}
+	})
 	if err != nil {
 		return err
 	}

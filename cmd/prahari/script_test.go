@@ -66,7 +66,7 @@ func TestScripts(t *testing.T) {
 			"nosecrets": noSecrets,
 			// datacentre SCENE WORKSPACE: start one, and point the workspace's config at it.
 			"datacentre": dataCentre,
-			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR, dc post CHANNEL FILE, dc edit CHANNEL ID FILE, dc delete CHANNEL ID, dc remove CHANNEL, dc kick CHANNEL PHONE, dc mark BOT scam|fake: what happens there.
+			// dc ban|revoke PHONE, dc fault METHOD TIMES CODE ERROR [SKIP], dc post CHANNEL FILE, dc edit CHANNEL ID FILE, dc delete CHANNEL ID, dc remove CHANNEL, dc rename-bot BOT NAME, dc kick CHANNEL PHONE, dc mark BOT scam|fake: what happens there.
 			"dc": dc,
 			// configure FILE YAML: merge settings into a config.
 			"configure": configure,
@@ -206,12 +206,14 @@ func dc(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(server.ChangeBot(args[1], func(b *telegram.Bot) {
 			b.Verified, b.Scam, b.Fake, b.About = false, args[2] == "scam", args[2] == "fake", "finds everybody"
 		}))
-	case args[0] == "fault" && len(args) == 5:
+	case args[0] == "fault" && (len(args) == 5 || len(args) == 6):
 		times, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		skip, err := strconv.Atoi(append(args, "0")[5])
 		ts.Check(err)
 		code, err := strconv.Atoi(args[3])
 		ts.Check(err)
-		server.Inject(telegram.Fault{Method: args[1], Times: times, Code: code, Error: args[4]})
+		server.Inject(telegram.Fault{Method: args[1], Skip: skip, Times: times, Code: code, Error: args[4]})
 	case args[0] == "edit" && len(args) == 4:
 		id, err := strconv.Atoi(args[2])
 		ts.Check(err)
@@ -229,6 +231,8 @@ func dc(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	case args[0] == "title" && len(args) == 3:
 		ts.Check(server.SetTitle(args[1], args[2]))
+	case args[0] == "rename-bot" && len(args) == 3:
+		ts.Check(server.ChangeBot(args[1], func(b *telegram.Bot) { b.Username = args[2] }))
 	case args[0] == "remove" && len(args) == 2:
 		ts.Check(server.DeleteChannel(args[1]))
 	case args[0] == "kick" && len(args) == 3:
