@@ -132,7 +132,9 @@ func TestWhatBecomesOfASourceIsToldApart(t *testing.T) {
 					t.Fatal(err)
 				}
 				if joined && !tc.lost {
-					b.dc.PostTo(leaks.PeerID, post(t, 7)) //nolint:errcheck // the channel is there
+					if _, err := b.dc.PostTo(leaks.PeerID, post(t, 7)); err != nil {
+						t.Fatal(err)
+					}
 				}
 				for i := range want {
 					want[i] = strings.ReplaceAll(want[i], "NEWS", newsID)

@@ -543,7 +543,7 @@ func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGe
 	answer, err := d.Client.UpdatesGetDifference(ctx, req)
 	if isUnreadable(err) {
 		var state *tg.UpdatesState
-		if state, err = d.Client.UpdatesGetState(ctx); err == nil {
+		if state, err = d.UpdatesGetState(ctx); err == nil {
 			return &tg.UpdatesDifferenceTooLong{Pts: state.Pts}, d.passOver(ctx, newerDifference)
 		}
 	}
