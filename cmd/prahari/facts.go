@@ -127,7 +127,8 @@ func (w *workspace) check(ctx context.Context, n evidence.Notice, facts report.F
 }
 
 // expired says of which sources of a case no authorisation holds any more,
-// although the case rests on one. Joining takes one person and does not expire.
+// although the case rests on one that was approved. Joining takes one person and
+// does not expire.
 func (w *workspace) expired(ctx context.Context, caseID string, now time.Time) ([]string, error) {
 	items, err := w.db.CaseEvidence(ctx, caseID)
 	if err != nil {
@@ -141,7 +142,7 @@ func (w *workspace) expired(ctx context.Context, caseID string, now time.Time) (
 	for _, a := range given {
 		concerned := slices.ContainsFunc(items, func(i evidence.Evidence) bool { return i.Source.ID == a.Source })
 		before, known := last[a.Source]
-		if concerned && a.AddedBy != "" && (!known || before != nil) {
+		if concerned && a.AddedBy != "" && !a.ApprovedAt.IsZero() && (!known || before != nil) {
 			last[a.Source] = a.Holds(now)
 		}
 	}
