@@ -62,7 +62,7 @@ interop: build ## an independent MTProto client against the embedded data centre
 
 # Tests hand what prahari makes to its real consumers: those that Debian has, by
 # their packages' names. A test whose consumer is missing says so and is skipped.
-CONSUMERS := age busybox chromium fonts-noto-core openssh-client openssl pandoc poppler-utils postgresql-15 tmux unzip
+CONSUMERS := age busybox chromium fonts-noto-core openssh-client openssl pandoc poppler-utils postgresql-15 tmux unzip zip
 consumers: ## install the programs that tests hand artefacts to (Debian, as root)
 	@missing=""; for p in $(CONSUMERS); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -z "$$missing" ]; then echo "consumers: all installed"; exit 0; fi; \
