@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/digitorus/pkcs7"
@@ -18,6 +19,10 @@ import (
 // DemoSubject stands in the certificates of the embedded authority. What it
 // stamps proves no time, and is labelled so wherever it is shown.
 const DemoSubject = "self-operated - not a trusted time source"
+
+// parsing is held while answers are read: the library counts in a variable of
+// its package.
+var parsing sync.Mutex //nolint:gochecknoglobals // guards a global of another package
 
 // Facts are what a verified time stamp says.
 type Facts struct {
@@ -35,6 +40,8 @@ type Facts struct {
 // signed by a certificate for time stamps and nothing else, whose chain ended in
 // one of the roots at the time that it states.
 func Verify(response, digest, roots, chain []byte) (f Facts, err error) {
+	parsing.Lock()
+	defer parsing.Unlock()
 	// The ASN.1 and CMS below are foreign code on foreign bytes.
 	defer func() {
 		if recover() != nil {
@@ -113,6 +120,8 @@ func oneLine(v any) string {
 // Answers reports whether a response is to this question: of the same digest,
 // with the same random number. It does not verify the response.
 func Answers(query, response []byte) (ok bool) {
+	parsing.Lock()
+	defer parsing.Unlock()
 	defer func() {
 		if recover() != nil { // foreign code on foreign bytes, as in Verify
 			ok = false
