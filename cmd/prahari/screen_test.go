@@ -108,7 +108,7 @@ func TestWatchDrawsOneScreenOnATerminal(t *testing.T) {
 			}
 			until := func(what string) {
 				t.Helper()
-				for deadline := time.Now().Add(30 * time.Second); !regexp.MustCompile(what).MatchString(screen()); time.Sleep(20 * time.Millisecond) {
+				for deadline := time.Now().Add(2 * time.Minute); !regexp.MustCompile(what).MatchString(screen()); time.Sleep(20 * time.Millisecond) {
 					if time.Now().After(deadline) {
 						t.Fatalf("no %q on the screen:\n%s", what, screen())
 					}
@@ -145,7 +145,7 @@ func TestWatchDrawsOneScreenOnATerminal(t *testing.T) {
 				if code != exitInterrupted {
 					t.Errorf("code %d", code)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(2 * time.Minute):
 				t.Fatalf("q did not end it:\n%s", screen())
 			}
 			until(`what was recorded is kept`)
