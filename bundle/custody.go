@@ -72,7 +72,7 @@ func (b *builder) inclusion() error {
 	if root, err := evidence.ProvenRoot(c.Size, b.places, b.leaves, proof); err != nil || root != c.Root {
 		return fmt.Errorf("the entries are not in the custody log of %d lines that its checkpoint signs: run 'prahari custody verify'", c.Size)
 	}
-	b.gate.allow(c.Root.String(), b.in.Log.Key) // base64 of ours, whatever it looks like
+	b.gate.allow(c.Root.String(), c.Origin, b.in.Log.Key) // base64 of ours, whatever it looks like
 	if _, signature, ok := strings.Cut(string(b.in.Log.Checkpoint), "\n\n"); ok {
 		b.gate.allow(signature)
 	}

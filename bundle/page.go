@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"prahari/chart"
 	"prahari/evidence"
 )
 
@@ -60,8 +61,8 @@ type page struct {
 	Trail     []pageEntry
 	TrailMore int64
 	Timeline  []pageEvent
-	ByKind    chart
-	ByDay     chart
+	ByKind    chart.Chart
+	ByDay     chart.Chart
 	Namespace string
 	Identity  string
 }
@@ -119,7 +120,7 @@ func (b *builder) page() error {
 	for _, k := range s.Identifiers {
 		kinds[string(k.Kind)] += k.Seen
 	}
-	p.ByKind, p.ByDay = bars(kinds), columns(s.Days)
+	p.ByKind, p.ByDay = chart.Bars(kinds), chart.Columns(b.totals.days)
 	body, err := renderPage(p)
 	if err != nil {
 		return err

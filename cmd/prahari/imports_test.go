@@ -14,9 +14,9 @@ func TestImportsPointOneWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := map[string][]string{
-		"prahari/evidence": nil, "prahari/matcher": {"prahari/evidence"}, "prahari/store": {"prahari/evidence"}, "prahari/report": {"prahari/document", "prahari/evidence"}, "prahari/document": nil,
+		"prahari/evidence": nil, "prahari/matcher": {"prahari/evidence"}, "prahari/store": {"prahari/evidence"}, "prahari/chart": nil, "prahari/report": {"prahari/chart", "prahari/document", "prahari/evidence"}, "prahari/document": nil,
 		"prahari/triage": {"prahari/evidence"}, "prahari/alert": {"prahari/evidence"}, "prahari/exchange": {"prahari/evidence"},
-		"prahari/bundle": {"prahari/document", "prahari/evidence", "prahari/tsa"}, "prahari/tsa": nil, "prahari/fixtures/demotsa": {"prahari/tsa"}, "prahari/scanner": {"prahari/evidence", "prahari/matcher"},
+		"prahari/bundle": {"prahari/chart", "prahari/document", "prahari/evidence", "prahari/tsa"}, "prahari/tsa": nil, "prahari/fixtures/demotsa": {"prahari/tsa"}, "prahari/scanner": {"prahari/evidence", "prahari/matcher"},
 		"prahari/scanner/file": {"prahari/evidence"}, "prahari/fixtures": nil, "prahari/fixtures/postgres": nil, "prahari/fixtures/powercut": nil,
 		"prahari/fixtures/telegram": {"prahari/fixtures"},
 		"prahari/fixtures/expect":   {"prahari/evidence", "prahari/fixtures/telegram", "prahari/matcher", "prahari/store"},

@@ -39,7 +39,7 @@ func newRoot(e env) *cobra.Command {
 	root.AddCommand(
 		newInit(e), newDoctor(e), newAccount(e), newSource(e), newCandidate(e), newDiscover(e), newBot(e), newCanary(e), newAuthorisation(e), newWatch(e), newStatus(e), newScan(e),
 		newFinding(e), newTriage(e), newCase(e), newDeadlines(e), newNotice(e), newBundle(e), newCustody(e), newEvidence(e), newRecipient(e), newRules(e),
-		newHold(e), newPurge(e), newBackup(e), newToken(e), newAlert(e),
+		newHold(e), newPurge(e), newBackup(e), newToken(e), newAlert(e), newReport(e),
 		newRecheck(e),
 		newDemo(e), newFixture(e), newVersion(e), newExitCodes(),
 	)

@@ -1,4 +1,6 @@
-package bundle
+// Package chart lays counts out as bars, for templates that draw them as SVG: no
+// style, no script, nothing but rectangles and text.
+package chart
 
 import (
 	"cmp"
@@ -8,15 +10,16 @@ import (
 	"time"
 )
 
-// A chart is bars with their labels, in the units of its viewBox: a template
+// A Chart is bars with their labels, in the units of its viewBox: a template
 // draws it as SVG without a style or a script.
-type chart struct {
+type Chart struct {
 	Width, Height int
-	Bars          []bar
+	Bars          []Bar
 	Max           int // the longest bar's value
 }
 
-type bar struct {
+// A Bar is one of them.
+type Bar struct {
 	X, Y, W, H int
 	Label      string
 	Value      int
@@ -32,14 +35,14 @@ const (
 	plotFoot   = 24
 )
 
-// bars draws counts by name, the largest on top.
-func bars(counts map[string]int) chart {
-	c := chart{Width: chartWidth}
+// Bars draws counts by name, the largest on top.
+func Bars(counts map[string]int) Chart {
+	c := Chart{Width: chartWidth}
 	names := slices.SortedFunc(maps.Keys(counts), func(x, y string) int { return cmp.Or(cmp.Compare(counts[y], counts[x]), cmp.Compare(x, y)) })
 	for i, name := range names {
 		c.Max = max(c.Max, counts[name])
 		w := max(1, (chartWidth-barLabel-barValue)*counts[name]/max(1, c.Max))
-		c.Bars = append(c.Bars, bar{X: barLabel, Y: i * (barHeight + 6), W: w, H: barHeight, Label: name, Value: counts[name], Tick: true})
+		c.Bars = append(c.Bars, Bar{X: barLabel, Y: i * (barHeight + 6), W: w, H: barHeight, Label: name, Value: counts[name], Tick: true})
 	}
 	c.Height = len(names) * (barHeight + 6)
 	return c
@@ -49,9 +52,9 @@ func bars(counts map[string]int) chart {
 // month.
 const maxColumns = 62
 
-// columns draws items by day, with the days between that have none.
-func columns(days []dayTotal) chart {
-	c := chart{Width: chartWidth, Height: plotHeight + plotFoot}
+// Columns draws counts by day ("2006-01-02"), with the days between that have none.
+func Columns(days map[string]int) Chart {
+	c := Chart{Width: chartWidth, Height: plotHeight + plotFoot}
 	labels, counts := spread(days)
 	if len(labels) == 0 {
 		return c
@@ -66,20 +69,21 @@ func columns(days []dayTotal) chart {
 		if counts[i] > 0 {
 			h = max(h, 2)
 		}
-		c.Bars = append(c.Bars, bar{X: i * step, Y: plotHeight - h, W: max(1, step-2), H: h, Label: label, Value: counts[i], Tick: i%every == 0})
+		c.Bars = append(c.Bars, Bar{X: i * step, Y: plotHeight - h, W: max(1, step-2), H: h, Label: label, Value: counts[i], Tick: i%every == 0})
 	}
 	return c
 }
 
 // spread lists every day from the first to the last, or every month where there
 // are too many days.
-func spread(days []dayTotal) (labels []string, counts []int) {
+func spread(days map[string]int) (labels []string, counts []int) {
 	if len(days) == 0 {
 		return nil, nil
 	}
 	layout, next := time.DateOnly, func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }
-	first, err1 := time.Parse(time.DateOnly, days[0].Day)
-	last, err2 := time.Parse(time.DateOnly, days[len(days)-1].Day)
+	sorted := slices.Sorted(maps.Keys(days))
+	first, err1 := time.Parse(time.DateOnly, sorted[0])
+	last, err2 := time.Parse(time.DateOnly, sorted[len(sorted)-1])
 	if err1 != nil || err2 != nil {
 		return nil, nil
 	}
@@ -92,9 +96,9 @@ func spread(days []dayTotal) (labels []string, counts []int) {
 		first = first.AddDate(0, 1-int(first.Month()), 0)
 	}
 	by := map[string]int{}
-	for _, d := range days {
-		if at, err := time.Parse(time.DateOnly, d.Day); err == nil {
-			by[at.Format(layout)] += d.Items
+	for day, n := range days {
+		if at, err := time.Parse(time.DateOnly, day); err == nil {
+			by[at.Format(layout)] += n
 		}
 	}
 	for at := first; !at.After(last); at = next(at) {
@@ -103,15 +107,20 @@ func spread(days []dayTotal) (labels []string, counts []int) {
 	return labels, counts
 }
 
-// Mid, Foot and the others place texts beside a bar.
-func (b bar) Mid() int    { return b.Y + b.H/2 + 5 }
-func (b bar) Right() int  { return b.X + b.W + 8 }
-func (b bar) Foot() int   { return plotHeight + 16 }
-func (b bar) Top() int    { return b.Y - 4 }
-func (c chart) Base() int { return plotHeight }
+// Mid places a text level with the bar.
+func (b Bar) Mid() int { return b.Y + b.H/2 + 5 }
+
+// Right places a text behind the bar.
+func (b Bar) Right() int { return b.X + b.W + 8 }
+
+// Foot places a text below the columns.
+func (b Bar) Foot() int { return plotHeight + 16 }
+
+// Base is where the columns stand.
+func (c Chart) Base() int { return plotHeight }
 
 // Describe lists the values, for who cannot see the bars.
-func (c chart) Describe() string {
+func (c Chart) Describe() string {
 	var out string
 	for _, b := range c.Bars {
 		if b.Value > 0 {
