@@ -27,7 +27,7 @@ test: ## pass the tests
 	@command -v python3 >/dev/null || echo "SKIPPED: no python3 on this machine, so its mail parser did not read the drafts"
 	@[ -n "$$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null || echo "SKIPPED: no PostgreSQL server on this machine, so the store's tests ran on SQLite alone"
 	@command -v age >/dev/null || echo "SKIPPED: no age on this machine, so it opened nothing that was sealed"
-	@[ -n "$$MUTATE" ] || echo "SKIPPED: verify.sh on all of the ten thousand damaged bundles, it read a sample of 400; make mutate runs it on all"
+	@[ -n "$$MUTATE" ] || echo "SKIPPED: verify.sh on all of the ten thousand damaged bundles, it read a sample; make mutate runs it on all"
 	@[ "$$(id -u)" = 0 ] || echo "SKIPPED: filling a disk, which needs a small one that only root can mount"
 	@[ -n "$$CORPUS" ] || echo "SKIPPED: the tests on a labelled corpus, for CORPUS names none; make bench-matcher runs them"
 

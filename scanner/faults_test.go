@@ -91,7 +91,7 @@ func (b *bench) act(n int, trouble func(step int)) {
 }
 
 // everyMethod are the calls that reading makes while it goes on.
-var everyMethod = []string{ //nolint:gochecknoglobals // a constant list
+var everyMethod = []string{
 	"messages.getHistory", "updates.getChannelDifference", "updates.getDifference", "help.getConfig", "users.getUsers",
 }
 
