@@ -4,11 +4,14 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -184,7 +187,60 @@ func (z *zipFile) walk(ctx context.Context, each func(entry)) error {
 		}
 		each(z.entry(f))
 	}
+	if len(in.File) > 0 && !z.gapless(in.File) {
+		each(entry{bad: "the archive holds bytes or names that its list of files does not account for: other programs may unpack something else"})
+	}
 	return nil
+}
+
+// gapless reports whether the files lie one after another from the first byte to
+// the list of files, under the names of the list. Programs that unpack from the
+// front would otherwise see what those that read the list do not.
+func (z *zipFile) gapless(files []*zip.File) bool {
+	byPlace := slices.Clone(files)
+	place := make(map[*zip.File]int64, len(files))
+	for _, f := range files {
+		at, err := f.DataOffset()
+		if err != nil {
+			return false
+		}
+		place[f] = at
+	}
+	slices.SortFunc(byPlace, func(a, b *zip.File) int { return cmp.Compare(place[a], place[b]) })
+	end := int64(0)
+	for _, f := range byPlace {
+		head := make([]byte, 30+len(f.Name))
+		if _, err := z.r.ReadAt(head, end); err != nil || string(head[:4]) != "PK\x03\x04" || string(head[30:]) != f.Name {
+			return false
+		}
+		name, extra := binary.LittleEndian.Uint16(head[26:]), binary.LittleEndian.Uint16(head[28:])
+		if int(name) != len(f.Name) || end+30+int64(name)+int64(extra) != place[f] || f.CompressedSize64 > maxEntrySize {
+			return false
+		}
+		end = place[f] + int64(f.CompressedSize64) //nolint:gosec // bounded above
+		if f.Flags&8 != 0 {
+			end += z.descriptor(end)
+		}
+	}
+	mark := make([]byte, 4)
+	_, err := z.r.ReadAt(mark, end)
+	return err == nil && string(mark) == "PK\x01\x02"
+}
+
+// descriptor returns how long the description behind a file's bytes is: with or
+// without a mark, with sizes of four bytes or of eight.
+func (z *zipFile) descriptor(at int64) int64 {
+	buf := make([]byte, 28)
+	n, err := z.r.ReadAt(buf, at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0
+	}
+	for _, size := range []int{16, 24, 12, 20} {
+		if size+4 <= n && (string(buf[size:size+4]) == "PK\x03\x04" || string(buf[size:size+4]) == "PK\x01\x02") {
+			return int64(size)
+		}
+	}
+	return 0
 }
 
 func (z *zipFile) entry(f *zip.File) entry {

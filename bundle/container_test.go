@@ -178,6 +178,8 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 		"zip cut":                zipped[:len(zipped)-30],
 		"zip with a tail":        append(bytes.Clone(zipped), "hidden"...),
 		"zip with a comment":     commented(zipped),
+		"zip behind another":     append(localOnly(t, top), zipped...),
+		"zip with two names":     bytes.Replace(zipped, []byte(top+"/bagit.txt"), []byte(top+"/bagit.TXT"), 1),
 	} {
 		if _, err := verifyBytes(t, data, bundle.Options{}); !errors.Is(err, bundle.ErrBroken) {
 			t.Errorf("%s: %v", name, err)
@@ -194,6 +196,14 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 	if _, err := os.Lstat("/tmp/bagit.txt"); err == nil {
 		t.Error("something was unpacked")
 	}
+}
+
+// localOnly is a zip's file without the list of files: only programs that unpack
+// from the front see it.
+func localOnly(t *testing.T, top string) []byte {
+	t.Helper()
+	all := zipOf(t, []packed{{name: top + "/data/hidden", data: "x"}})
+	return all[:bytes.Index(all, []byte("PK\x01\x02"))]
 }
 
 func commented(zipped []byte) []byte {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -53,7 +52,7 @@ func (a Authorisation) Holds(now time.Time) error {
 		return fmt.Errorf("authorisation %s was revoked on %s by %s", a.ID, a.RevokedAt.UTC().Format(time.DateOnly), a.RevokedBy)
 	case a.ApprovedAt.IsZero():
 		return fmt.Errorf("authorisation %s waits for a second person: 'prahari authorisation approve %s --operator NAME'", a.ID, a.ID)
-	case strings.EqualFold(a.ApprovedBy, a.AddedBy):
+	case SamePerson(a.ApprovedBy, a.AddedBy):
 		return fmt.Errorf("authorisation %s was added and approved by one person", a.ID)
 	case !now.Before(a.ExpiresAt):
 		return fmt.Errorf("authorisation %s expired on %s", a.ID, a.ExpiresAt.UTC().Format(time.DateOnly))

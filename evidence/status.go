@@ -65,15 +65,12 @@ func (d Decision) May(to Decision) error {
 	return fmt.Errorf("%w: from %q a case goes to %s, not to %q", ErrTransition, d, strings.Join(can, ", "), to)
 }
 
-// SamePerson reports whether two actors are one: "analyst:Ana" is "analyst:ana".
+// SamePerson reports whether two actors bear one name, whatever role they give:
+// "analyst:Ana" is "analyst:counsel: ana". Who is behind a name, nobody checks.
 // Where two people are asked for, this is what tells them apart.
 func SamePerson(a, b string) bool {
 	name := func(s string) string {
-		_, after, found := strings.Cut(s, ":")
-		if !found {
-			after = s
-		}
-		return strings.Join(strings.Fields(after), " ")
+		return strings.Join(strings.Fields(s[strings.LastIndexByte(s, ':')+1:]), " ")
 	}
 	return strings.EqualFold(name(a), name(b))
 }

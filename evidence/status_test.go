@@ -62,6 +62,7 @@ func TestSamePerson(t *testing.T) {
 		same bool
 	}{
 		{"analyst:Ana", "analyst:ana", true}, {"analyst:ana", "ana", true}, {"analyst:ana  rao", "counsel:Ana Rao", true},
+		{"analyst:ana", "analyst:counsel:Ana", true},
 		{"analyst:ana", "analyst:ben", false}, {"analyst:ana", "", false},
 	} {
 		if got := evidence.SamePerson(tc.a, tc.b); got != tc.same {

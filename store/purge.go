@@ -213,9 +213,11 @@ func (db *DB) VerifyTombstones(ctx context.Context) (n int, err error) {
 		{`SELECT min(e.id) FROM evidence e WHERE NOT EXISTS (SELECT 1 FROM sealed s WHERE s.evidence_id = e.id)
 			AND NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.evidence_id = e.id)`, "the sealed original of %s is gone without a tombstone"},
 		{`SELECT min(t.evidence_id) FROM tombstone t JOIN sealed s ON s.evidence_id = t.evidence_id`, "%s has a tombstone and its sealed original"},
-		{`SELECT min(e.id) FROM tombstone t JOIN evidence e ON e.id = t.evidence_id WHERE e.masked <> ''`, "%s has a tombstone and its masked text"},
-		{`SELECT min(t.evidence_id) FROM tombstone t JOIN custody c ON c.seq = t.custody_seq
-			WHERE c.object <> t.evidence_id OR c.line NOT LIKE '{"action":"purge",%'`, "the tombstone of %s has no custody entry"},
+		{`SELECT min(e.id) FROM tombstone t JOIN evidence e ON e.id = t.evidence_id WHERE e.masked <> '' OR e.collection <> '{}'`, "%s has a tombstone and its masked text"},
+		{`SELECT min(t.evidence_id) FROM tombstone t JOIN finding f ON f.evidence_id = t.evidence_id JOIN token k ON k.finding_id = f.id`,
+			"%s has a tombstone and its tokens"},
+		{`SELECT min(t.evidence_id) FROM tombstone t LEFT JOIN custody c ON c.seq = t.custody_seq
+			WHERE c.seq IS NULL OR c.object <> t.evidence_id OR c.line NOT LIKE '{"action":"purge",%'`, "the tombstone of %s has no custody entry"},
 	} {
 		var id sql.NullString
 		if err := db.sql.QueryRowContext(ctx, check.query).Scan(&id); err != nil {

@@ -227,6 +227,27 @@ func TestTriggersAllowAPurgeAndNothingElse(t *testing.T) {
 	}
 }
 
+// A tombstone without its entry, or beside what it stands for, is told.
+func TestForgedTombstonesAreFound(t *testing.T) {
+	for name, forge := range map[string]struct{ table, statement string }{
+		"no entry":   {"tombstone", `UPDATE tombstone SET custody_seq = 999999 WHERE evidence_id = 'ev-0001'`},
+		"tokens":     {"token", `INSERT INTO token (token, kind, finding_id, source_id) VALUES ('x', 'mobile', 'f-0001', 's')`},
+		"collection": {"evidence", `UPDATE evidence SET collection = '{"a":1}' WHERE id = 'ev-0001'`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, dir := withMarked(t, 1)
+			purgeAll(t, db, store.Purge{})
+			if _, err := db.VerifyTombstones(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			withoutGuard(t, dir, forge.table, forge.statement)
+			if _, err := db.VerifyTombstones(t.Context()); !errors.Is(err, store.ErrBroken) {
+				t.Errorf("it passes: %v", err)
+			}
+		})
+	}
+}
+
 // The text of a notice goes when its case has ended; a hold on the case keeps it.
 func TestNoticesArePurgedAfterTheirCase(t *testing.T) {
 	db, dir := withMarked(t, 1)

@@ -118,7 +118,7 @@ func newAuthorisationApprove(e env) *cobra.Command {
 				return err
 			case a.AddedBy == "":
 				return fmt.Errorf("%s was given for joining and needs no second person", a.ID)
-			case strings.EqualFold(a.AddedBy, e.operator()):
+			case evidence.SamePerson(a.AddedBy, e.operator()):
 				return fmt.Errorf("%s was asked for by %s: another person approves it, with an --operator of their own", a.ID, a.AddedBy)
 			case !a.RevokedAt.IsZero():
 				return errors.New(a.ID + " is revoked: add a new one")

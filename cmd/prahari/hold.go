@@ -36,7 +36,7 @@ func (g *grounds) check(cmd *cobra.Command, e env) error {
 		name = name[len(role):]
 	}
 	g.approver = "analyst:" + evidence.Caption(name, 60)
-	if strings.EqualFold(g.approver, e.operator()) {
+	if evidence.SamePerson(g.approver, e.operator()) {
 		return usageErrorf(cmd, "%s cannot approve what %s does: name another person", g.approver, e.operator())
 	}
 	return nil
