@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 )
 
@@ -196,8 +197,12 @@ func DOCXText(file []byte) (string, error) {
 	var out strings.Builder
 	seen := false
 	for _, f := range z.File {
-		if !strings.HasSuffix(f.Name, ".xml") && !strings.HasSuffix(f.Name, ".rels") {
+		switch path.Ext(f.Name) {
+		case ".xml", ".rels":
+		case ".png", ".jpeg", ".jpg", ".gif", ".emf", ".wmf", ".odttf", "": // pictures and fonts; folders
 			continue
+		default: // a table or a letter may hide in a letter
+			return "", fmt.Errorf("DOCX: %w: it holds %s, which cannot be looked into: take it out", ErrNotOurs, Inert(f.Name))
 		}
 		seen = seen || f.Name == "word/document.xml"
 		r, err := f.Open()
@@ -232,12 +237,17 @@ func xmlText(out *strings.Builder, r io.Reader, relations bool) error {
 		case xml.CharData:
 			out.Write(t)
 		case xml.StartElement:
-			if relations {
-				for _, a := range t.Attr {
-					if a.Name.Local == "Target" {
-						out.WriteString(a.Value + "\n")
+			for _, a := range t.Attr {
+				switch a.Name.Local {
+				case "Target":
+					if !relations {
+						continue
 					}
+				case "descr", "title", "tooltip", "instr": // shown beside a picture or a link, or a field's
+				default:
+					continue
 				}
+				out.WriteString(a.Value + "\n")
 			}
 			if t.Name.Local == "tab" {
 				out.WriteString("\t")

@@ -124,11 +124,24 @@ func (l *linter) targets() {
 		l.add(Error, "L02", "no target has a public name and link")
 	default:
 		for name, text := range l.texts {
-			if !strings.HasSuffix(name, ".eml") && !regexp.MustCompile(`https://t\.me/\w|@\w{4,}`).MatchString(text) {
+			if !slices.ContainsFunc(l.Facts.Targets, func(t Target) bool { return t.namedIn(name, text) }) {
 				l.add(Error, "L02", "%s names no target by its exact t.me link or @name", name)
 			}
 		}
 	}
+}
+
+// namedIn reports whether a form names the target by its exact link or @name. A
+// PDF's lines may break within a link.
+func (t Target) namedIn(form, text string) bool {
+	text = strings.ReplaceAll(text, "\\", "") // Markdown's
+	if t.Username == "" || t.URL == "" {
+		return false
+	}
+	if strings.HasSuffix(form, ".pdf") && strings.Contains(strings.Join(strings.Fields(text), ""), t.URL) {
+		return true
+	}
+	return regexp.MustCompile(`(?i)(?:` + regexp.QuoteMeta(t.URL) + `|(?:^|[^\w.])@` + regexp.QuoteMeta(t.Username) + `)(?:\W|$)`).MatchString(text)
 }
 
 // clockSentences: each rests on one row that holds at its trigger.
@@ -173,11 +186,11 @@ func (l *linter) complainant() {
 	own := l.Facts.Answers.Complainant
 	capacity := strings.ToLower(own.Capacity)
 	for _, text := range l.texts {
-		if regexp.MustCompile(`(?i)\b(3|three)[ -]hours?\b`).MatchString(text) && (l.Facts.Answers.CourtOrder.What == "" || len(l.Facts.Answers.CourtOrder.SHA256) != 64) {
+		if hours(text, "3", "three", "३", "तीन", "180") && (l.Facts.Answers.CourtOrder.What == "" || len(l.Facts.Answers.CourtOrder.SHA256) != 64) {
 			l.add(Error, "L04", "the three-hour clock needs a court order or an authorised intimation, attached and hashed ('court_order' in the facts file)")
 		}
 		theirs := strings.Contains(capacity, "individual") || strings.Contains(capacity, "agent")
-		if regexp.MustCompile(`(?i)\b(2|two)[ -]hours?\b`).MatchString(text) && !(l.Facts.Answers.PrivateImages && theirs) {
+		if hours(text, "2", "two", "२", "दो", "120") && !(l.Facts.Answers.PrivateImages && theirs) {
 			l.add(Error, "L05", "the two-hour clock is for images of rule 3(2)(b), on complaint of the individual or their agent")
 		}
 	}
@@ -192,6 +205,14 @@ func (l *linter) complainant() {
 	case own.AuthorityExpires != "" && !l.Now.Before(expires):
 		l.add(Error, "L07", "the authority of the agent expired on %s", own.AuthorityExpires)
 	}
+}
+
+// hours reports whether a text states a clock of so many hours, in digits, words,
+// Hindi or minutes.
+func hours(text, digits, word, hindiDigits, hindiWord, minutes string) bool {
+	return regexp.MustCompile(`(?i)\b(?:` + digits + `|` + word + `)[\s-]*(?:hours?|hrs?|h)\b` +
+		`|(?:^|[^\d०-९])(?:` + digits + `|` + hindiDigits + `|` + hindiWord + `)\s*(?:घंट|घण्ट|घन्ट)` +
+		`|\b` + minutes + `[\s-]*min`).MatchString(text)
 }
 
 // wording: nothing that claims more than is known.

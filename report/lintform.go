@@ -2,6 +2,10 @@ package report
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"html"
 	"io"
 	"mime"
@@ -10,10 +14,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message"
 
 	"prahari/document"
+	"prahari/evidence"
 )
 
 // read takes the text out of every form: a mail's as a mail program decodes it,
@@ -28,8 +34,11 @@ func (l *linter) read() {
 		case ".eml":
 			rule = "L21"
 			text, l.headers, err = decoded(content)
+			if errors.Is(err, errAttachment) {
+				rule = "L01"
+			}
 		case ".html":
-			text = html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(text, ""))
+			text = shown(text)
 		case ".docx":
 			text, err = document.DOCXText(content)
 		case ".pdf":
@@ -38,7 +47,7 @@ func (l *linter) read() {
 		if err != nil {
 			l.add(Error, rule, "%s cannot be read: %v", name, err)
 		}
-		l.texts[name] = name + "\n" + text
+		l.texts[name] = name + "\n" + folded(text)
 	}
 }
 
@@ -114,11 +123,78 @@ func decoded(eml []byte) (text string, headers []string, err error) {
 		if part.MultipartReader() != nil {
 			return nil
 		}
+		kind, typed, _ := part.Header.ContentType()
 		_, params, _ := part.Header.ContentDisposition()
-		out.WriteString("\n" + params["filename"] + "\n")
+		name := cmp.Or(params["filename"], typed["name"])
 		body, err := io.ReadAll(part.Body)
-		out.Write(body)
+		if err != nil {
+			return err
+		}
+		text, err := attachment(kind, name, body)
+		out.WriteString("\n" + params["filename"] + "\n" + typed["name"] + "\n" + text)
 		return err
 	})
 	return out.String(), headers, err
+}
+
+// errAttachment says that nobody can tell what an attachment holds.
+var errAttachment = errors.New("cannot be looked into: send it apart, or as text, or in the bundle")
+
+// attachment returns the text that a reader takes off a part of a mail.
+func attachment(kind, name string, body []byte) (string, error) {
+	var text string
+	var err error
+	switch ending := strings.ToLower(filepath.Ext(name)); {
+	case ending == ".docx":
+		text, err = document.DOCXText(body)
+	case ending == ".pdf" || kind == "application/pdf":
+		text, err = document.PDFText(body)
+	case !utf8.Valid(body) || bytes.ContainsAny(body, "\x00\x1b"), strings.HasPrefix(kind, "message/"):
+		err = errors.New("it is no text")
+	case kind == "text/html" || ending == ".html" || ending == ".htm":
+		text = shown(string(body))
+	case ending == ".json":
+		text = string(body) + "\n" + unescaped(body)
+	default:
+		text = string(body)
+	}
+	if err != nil {
+		return "", fmt.Errorf("its attachment %q %w: %w", evidence.Caption(name, 60), errAttachment, err)
+	}
+	return text, nil
+}
+
+// shown is the text of HTML as a browser shows it.
+func shown(page string) string {
+	return html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, ""))
+}
+
+// unescaped returns the strings of a JSON text as programs read them.
+func unescaped(text []byte) string {
+	var out strings.Builder
+	for in := json.NewDecoder(bytes.NewReader(text)); ; {
+		token, err := in.Token()
+		if err != nil {
+			return out.String()
+		}
+		if s, ok := token.(string); ok {
+			out.WriteString(s + "\n")
+		}
+	}
+}
+
+// folded renders what looks alike alike: every hyphen and every space is one, and
+// what has no width is gone, so that no rule is passed by another character.
+func folded(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 0x2010 && r <= 0x2015, r == 0x2212:
+			return '-'
+		case r == 0xa0, r >= 0x2000 && r <= 0x200a, r == 0x202f:
+			return ' '
+		case r == 0xad, r >= 0x200b && r <= 0x200f, r == 0x2060, r == 0xfeff:
+			return -1
+		}
+		return r
+	}, text)
 }

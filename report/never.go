@@ -46,7 +46,7 @@ func (n *Never) compile() (err error) {
 	}
 	any := `(?:` + strings.Join(names, "|") + `)`
 	n.systems, err = regexp.Compile(`(?i)\b` + any + `(?:'s)?\s+(?:user |citizen |vaccination |customer )?(?:data|database|records?|servers?|leak|breach|dump)\b` +
-		`|\b(?:leaked|stolen|taken|exfiltrated|obtained|dumped|came|comes|extracted|breach|leak)\s+(?:from|of|at|by)\s+(?:the\s+)?` + any + `\b` +
+		`|\b(?:leaked|stolen|taken|exfiltrated|obtained|dumped|came|comes|extracted|sourced|scraped|copied|originates?|breach|leak)\s+(?:from|of|at|by|in)\s+(?:the\s+)?` + any + `\b` +
 		`|\b` + any + `\b[^.\n]{0,20}\b(?:was|were|is|has been|have been)\s+(?:breached|compromised|leaked|exposed)\b`)
 	return err
 }
@@ -66,12 +66,14 @@ func (n *Never) basis(kind string, facts Facts, text string) []string {
 	return out
 }
 
+// likened is what stands before a system's name that is not named as the source.
+var likened = regexp.MustCompile(`(?i)\b(?:consistent with|similar to)\s+(?:\w+\s+){0,3}$`)
+
 // attribution returns a place where a text names the source of the data without
 // saying that it is only consistent with it.
 func (n *Never) attribution(text string) string {
 	for _, at := range n.systems.FindAllStringIndex(text, -1) {
-		before := strings.ToLower(text[max(0, at[0]-40):at[0]])
-		if !strings.Contains(before, "consistent with") && !strings.Contains(before, "similar to") {
+		if !likened.MatchString(text[max(0, at[0]-80):at[0]]) {
 			return text[at[0]:at[1]]
 		}
 	}
