@@ -1,6 +1,12 @@
 package scanner
 
-import "prahari/evidence"
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"prahari/evidence"
+)
 
 // Reasons of gaps. What was missed when it was posted is read from history, which
 // shows no edit and no deletion that came before the reading.
@@ -16,6 +22,17 @@ const (
 	unreached       = "Telegram gave no access to the source; "
 )
 
+// precisely says with a reason of which messages edits and deletions may be missing,
+// and from when on; the gap's own time is until when. What was told before a loss is
+// the same after a crash, so that the loss told again is the same gap. w.mu is held.
+func (w *watched) precisely(reason string, newest int64) string {
+	since := "ever"
+	if !w.whole.IsZero() {
+		since = w.whole.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s: of messages up to %d, since %s; the last versions of the newest %d seen before are read again", reason, newest, since, pageSize)
+}
+
 // gap records that a range was missed.
 func (r *run) gap(w *watched, missed evidence.Range, reason string) error {
 	return r.record.add(func(b *evidence.Batch) {
@@ -25,11 +42,10 @@ func (r *run) gap(w *watched, missed evidence.Range, reason string) error {
 
 // lose notes that updates were lost, and why, and has the history read again:
 // what it shows to be missing is a gap of that reason. The first reason stays
-// until then. It returns the newest message id that was seen without a hole
-// before.
-func (w *watched) lose(reason string) (top int64) {
+// until then.
+func (w *watched) lose(reason string, at time.Time) {
 	w.mu.Lock()
-	top = w.top
+	w.lostAt = at
 	w.synced = false
 	w.losses++
 	if w.reason == "" {
@@ -37,7 +53,6 @@ func (w *watched) lose(reason string) (top int64) {
 	}
 	w.mu.Unlock()
 	w.nudge()
-	return top
 }
 
 // passedOver records a gap up to the newest message, of what updates did not tell
@@ -47,12 +62,13 @@ func (r *run) passedOver(w *watched, newest int64, reason string) error {
 	w.mu.Lock()
 	missed := evidence.Range{Lo: w.heard + 1, Hi: newest}
 	w.told, w.heard = true, max(w.heard, newest)
+	precise := w.precisely(cmp.Or(w.reason, reason), newest)
 	w.mu.Unlock()
 	if missed.Lo > missed.Hi {
 		missed.Lo = 1
 	}
-	w.lose(reason)
-	return r.gap(w, missed, reason)
+	w.lose(reason, r.scanner.config.Now())
+	return r.gap(w, missed, precise)
 }
 
 // missed records the gaps of a loss when the history is looked at: what is
@@ -61,6 +77,7 @@ func (r *run) missed(w *watched, missing []evidence.Range, top int64) error {
 	w.mu.Lock()
 	reason, told := w.reason, w.told
 	w.told = reason != ""
+	precise := w.precisely(reason, top)
 	w.mu.Unlock()
 	if reason == "" {
 		return nil
@@ -69,7 +86,7 @@ func (r *run) missed(w *watched, missing []evidence.Range, top int64) error {
 		missing = []evidence.Range{{Lo: 1, Hi: top}}
 	}
 	for _, m := range missing {
-		if err := r.gap(w, m, reason); err != nil {
+		if err := r.gap(w, m, precise); err != nil {
 			return err
 		}
 	}
@@ -82,7 +99,7 @@ func (r *run) losePlace(channel int64) {
 	if w == nil {
 		return
 	}
-	w.lose(lostPlace)
+	w.lose(lostPlace, r.scanner.config.Now())
 	// The next push finds its way again. A recorder that failed ends the run by itself.
 	_ = r.record.putChannel(channel, func(c *evidence.ChannelState) { c.AccessHash = w.AccessHash })
 }
@@ -95,7 +112,7 @@ func (r *run) loseState() {
 		seen := w.top > 0
 		w.mu.Unlock()
 		if w.ownStream() && seen {
-			w.lose(lostState)
+			w.lose(lostState, r.scanner.config.Now())
 		}
 	}
 }

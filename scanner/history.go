@@ -36,13 +36,21 @@ type watched struct {
 	// Live messages say that all before them were seen only while synced: the
 	// history was read up to top, and no update was lost since.
 	synced bool
-	losses int    // how often updates were lost
-	reason string // why updates were lost since the history was last read
-	told   bool   // the gap of that is recorded
-	top    int64  // the newest message id known to be seen without a hole
-	heard  int64  // the newest that an update told of; after a first reading of the history, what was read
+	losses int       // how often updates were lost
+	reason string    // why updates were lost since the history was last read
+	told   bool      // the gap of that is recorded
+	whole  time.Time // until when, at least, everything was told
+	lostAt time.Time // when updates were lost last
+	top    int64     // the newest message id known to be seen without a hole
+	heard  int64     // the newest that an update told of; after a first reading of the history, what was read
 
 	unreadable []int64 // rising ids of messages that this build cannot decode
+
+	reading bool   // pages of the history are under way
+	late    []late // what was told meanwhile, for messages that they may show as they were before
+
+	known  bool           // it was read before
+	edited map[int]uint64 // what the edited ones looked like that were read again
 
 	// Of a source that is polled:
 	seen  map[int]uint64 // what its newest messages looked like
@@ -130,10 +138,11 @@ func requestOf(offset, after int64, limit int) string {
 // catchUp reads what no committed range covers, up to the newest message. After
 // it, live messages continue the range, unless updates were lost meanwhile.
 func (r *run) catchUp(ctx context.Context, w *watched) error {
+	began := r.scanner.config.Now()
 	w.mu.Lock()
 	losses := w.losses
 	w.mu.Unlock()
-	top, err := r.newest(ctx, w)
+	recent, top, err := r.recent(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -146,6 +155,9 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	}
 	missing := w.readable(evidence.Missing(evidence.Range{Lo: 1, Hi: top}, covered))
 	if err := r.missed(w, missing, top); err != nil {
+		return err
+	}
+	if err := r.reread(ctx, w, recent, missing); err != nil {
 		return err
 	}
 	var done, total int64
@@ -163,7 +175,13 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 	}
 	w.mu.Lock()
 	if w.losses == losses {
-		w.synced, w.top, w.reason, w.told = true, max(w.top, top), "", false
+		switch {
+		case w.reason != "": // the updates went on from there
+			w.whole = w.lostAt
+		case w.whole.IsZero():
+			w.whole = began
+		}
+		w.synced, w.top, w.reason, w.told, w.known = true, max(w.top, top), "", false, true
 		if w.heard == 0 {
 			w.heard = w.top
 		}
@@ -337,6 +355,7 @@ func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Ran
 	}
 	return r.record.add(func(b *evidence.Batch) {
 		b.Evidence = append(b.Evidence, found...)
+		w.tellLate(b, seen)
 		observe(b, evidence.Observed{SourceID: w.ID, Range: seen, How: origin, Account: r.scanner.config.Account, At: now})
 	})
 }
@@ -395,7 +414,7 @@ func edited(class tg.MessageClass) bool {
 // look polls a source that pushes nothing: the newest page, for new messages and
 // for edits of recent ones.
 func (r *run) look(ctx context.Context, w *watched) error {
-	p, err := r.newestPage(ctx, w)
+	p, err := r.pageBelow(ctx, w, 0)
 	if err != nil {
 		return err
 	}
@@ -455,7 +474,10 @@ func lost(err error) bool {
 func (r *run) follow(ctx context.Context, w *watched, caughtUp func(), once bool) error {
 	again := r.catchUp
 	for first := true; ; first = false {
-		err := r.withSlot(ctx, func() error { return again(ctx, w) })
+		err := r.withSlot(ctx, func() error {
+			defer w.underWay()()
+			return again(ctx, w)
+		})
 		switch {
 		case err == nil:
 			if err = r.back(w); err == nil {

@@ -137,11 +137,11 @@ func (w *watched) readable(missing []evidence.Range) []evidence.Range {
 	return out
 }
 
-// newestPage reads the newest messages of a source, as many as Telegram gives at
-// once, around those that cannot be read.
-func (r *run) newestPage(ctx context.Context, w *watched) (page, error) {
+// pageBelow reads the newest messages of a source below an id, or without one (0)
+// of all, as many as Telegram gives at once, around those that cannot be read.
+func (r *run) pageBelow(ctx context.Context, w *watched, id int64) (page, error) {
 	var all page
-	for offset, left := int64(0), pageSize; left > 0; {
+	for offset, left := id, pageSize; left > 0; {
 		after := int64(0)
 		w.mu.Lock()
 		for _, id := range w.unreadable {

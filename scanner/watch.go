@@ -99,7 +99,12 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 		if source.Account != s.config.Account || source.Kind == evidence.File {
 			continue
 		}
-		w := &watched{Source: source, now: source, behind: make(chan struct{}, 1)}
+		w := &watched{Source: source, now: source, behind: make(chan struct{}, 1), known: len(seen[source.ID]) > 0}
+		for _, o := range seen[source.ID] {
+			if o.At.After(w.whole) {
+				w.whole = o.At
+			}
+		}
 		covered := w.merge(seen[source.ID])
 		if len(covered) > 0 && covered[0].Lo <= 1 {
 			w.top = covered[0].Hi
@@ -175,12 +180,12 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		Handler: telegram.UpdateHandlerFunc(r.handle), Storage: r.record, AccessHasher: r.record,
 		OnChannelTooLong: func(id int64) {
 			if w := r.channels[id]; w != nil {
-				w.lose(longDifference)
+				w.lose(longDifference, r.scanner.config.Now())
 			}
 		},
 		OnChannelInaccessible: func(id int64) {
 			if w := r.channels[id]; w != nil {
-				w.lose(unreached + fromHistory) // the history says what has become of it
+				w.lose(unreached+fromHistory, r.scanner.config.Now()) // the history says what has become of it
 			}
 		},
 		OnTooLong:                       func() {}, // passOver told of it
@@ -323,7 +328,7 @@ func (r *run) seedChannels(ctx context.Context) error {
 			return fmt.Errorf("reading %s: %w", w.ID, err)
 		}
 		if w.pushed {
-			w.lose(lostPlace)
+			w.lose(lostPlace, r.scanner.config.Now())
 		}
 		err = r.record.putChannel(w.PeerID, func(c *evidence.ChannelState) { c.AccessHash, c.Pts = w.AccessHash, p.pts })
 		if err != nil {
@@ -426,9 +431,13 @@ func (r *run) pushed(class tg.MessageClass, edit bool) error {
 	if !edit {
 		w.hear(int64(class.GetID()))
 	}
+	w.wholeUntil(now)
 	return r.record.add(func(b *evidence.Batch) {
 		if found {
 			b.Evidence = append(b.Evidence, e)
+		}
+		if found && edit && len(e.Findings) == 0 { // others are kept in any case
+			w.hold(int64(class.GetID()), func(b *evidence.Batch) { b.Evidence = append(b.Evidence, e) })
 		}
 		if !edit {
 			observe(b, evidence.Observed{SourceID: w.ID, Range: w.live(int64(class.GetID())), How: evidence.Live, Account: r.scanner.config.Account, At: now})
@@ -442,7 +451,9 @@ func (r *run) deleted(w *watched, ids []int) error {
 	return r.record.add(func(b *evidence.Batch) {
 		var runs []evidence.Range
 		for _, id := range ids {
-			b.Sightings = append(b.Sightings, evidence.Sighting{SourceID: w.ID, MessageID: int64(id), State: "deleted", At: now})
+			seen := evidence.Sighting{SourceID: w.ID, MessageID: int64(id), State: "deleted", At: now}
+			b.Sightings = append(b.Sightings, seen)
+			w.hold(seen.MessageID, func(b *evidence.Batch) { b.Sightings = append(b.Sightings, seen) })
 			runs = append(runs, evidence.Range{Lo: int64(id), Hi: int64(id)})
 		}
 		for _, run := range evidence.Merge(runs) {
@@ -531,7 +542,7 @@ func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.Up
 		}
 		// The history may be read already, so what was missed is told here.
 		if dialog.TopMessage == 0 { // not told: the history will
-			w.lose(reason)
+			w.lose(reason, d.run.scanner.config.Now())
 		} else {
 			err = d.run.passedOver(w, int64(dialog.TopMessage), reason)
 		}
