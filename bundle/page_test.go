@@ -279,6 +279,9 @@ func TestDraftsOnPaper(t *testing.T) {
 		}
 		out, err := exec.CommandContext(t.Context(), "pdftotext", "-layout", filepath.Join(dir, filepath.FromSlash(name+".pdf")), "-").Output()
 		must(t, err)
+		if pages := strings.Count(string(out), "\f"); strings.HasPrefix(name, "data/certificate/") && (pages == 0 || strings.Count(string(out), "DRAFT — not a certificate until affirmed and signed") != pages) {
+			t.Errorf("%s.pdf has not the mark on each of its %d pages", name, pages)
+		}
 		printed := words(string(out))
 		missing := 0
 		for w := range words(read(t, dir, plain)) {

@@ -123,7 +123,7 @@ func TestWatchDrawsOneScreenOnATerminal(t *testing.T) {
 			until(`Watching\.`)
 			until(`(?m)^q or Ctrl-C ends it`)
 			if colour {
-				until(`findings *\n.*f-\w+ .*@leaks/231 \(backfill\)`)
+				until(`findings *\n.*f-\w+ .*@leaks/231 \((backfill|poll)\)`)
 			}
 			if got := screen(); !strings.HasPrefix(got, "prahari watch") || strings.Count(got, "\n") > 24 {
 				t.Errorf("the screen is\n%s", got)
