@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -176,9 +177,20 @@ func (r *run) vanished(w *watched, seen map[int]uint64, p page) error {
 	for _, m := range p.messages {
 		there[m.GetID()] = true
 	}
+	w.mu.Lock()
+	for _, id := range w.unreadable { // it is there, and cannot be decoded
+		there[int(id)] = true
+	}
+	w.mu.Unlock()
+	oldest := math.MaxInt32 // a full page on which nothing can be read says nothing
+	if n := len(p.messages); len(p.messages)+p.passed < pageSize {
+		oldest = 0
+	} else if n > 0 {
+		oldest = p.messages[n-1].GetID()
+	}
 	var gone []int
 	for id := range seen {
-		if !there[id] && (len(p.messages)+p.passed < pageSize || id > p.messages[len(p.messages)-1].GetID()) {
+		if !there[id] && id > oldest {
 			gone = append(gone, id)
 			delete(seen, id)
 		}

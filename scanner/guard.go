@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,10 @@ var signIns = []string{
 //
 //nolint:gochecknoglobals // a constant list
 var writes = []string{"channels.joinChannel", "messages.sendMessage"}
+
+// retries is how often a call is repeated that a connection or a server failed:
+// ever more seldom, for some five minutes if each fails at once.
+const retries = 19
 
 // A guard stands before every call: it refuses what is not on the lists, counts,
 // waits where Telegram asks to, and repeats reads that a broken connection lost.
@@ -95,7 +100,8 @@ func allowed(ctx context.Context, method string, call bin.Encoder) (ok, repeatab
 		return ok && slices.Contains([]string{sourceID(evidence.Channel, channel.ChannelID), sourceID(evidence.Group, channel.ChannelID)}, a.Source), false
 	case *tg.MessagesSendMessageRequest:
 		peer, ok := c.Peer.(*tg.InputPeerUser)
-		return ok && sourceID(evidence.Bot, peer.UserID) == a.Source && a.text != "" && c.Message == a.text.Reveal(), false
+		bare := tg.MessagesSendMessageRequest{Peer: c.Peer, Message: c.Message, RandomID: c.RandomID} // no entity, reply or schedule
+		return ok && sourceID(evidence.Bot, peer.UserID) == a.Source && a.text != "" && c.Message == a.text.Reveal() && reflect.DeepEqual(*c, bare), false
 	}
 	return false, false
 }
@@ -117,8 +123,9 @@ func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
 			return g.invoke(ctx, method, func() error { return next.Invoke(ctx, input, output) })
 		}
 		// A connection that breaks under a call fails the call, though the client
-		// connects again by itself.
-		b := backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(5*time.Minute)), ctx)
+		// connects again by itself. Tries are counted, and not the time: a call that
+		// waited for a limit or for a network has not been tried meanwhile.
+		b := backoff.WithContext(backoff.WithMaxRetries(backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(0)), retries), ctx)
 		err := backoff.Retry(func() error {
 			err := g.invoke(ctx, method, func() error { return next.Invoke(ctx, input, decoding{output}) })
 			if err != nil && !transient(err) {

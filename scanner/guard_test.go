@@ -33,6 +33,7 @@ func TestGuardLetsOnlyTheAuthorisedCallThrough(t *testing.T) {
 		"the canary to its bot":           {probe, "9812345678", send(bot, "9812345678"), true},
 		"another text":                    {probe, "9812345678", send(bot, "hello"), false},
 		"the canary and more":             {probe, "9812345678", send(bot, "9812345678 please"), false},
+		"the canary with a hidden link":   {probe, "9812345678", &tg.MessagesSendMessageRequest{Peer: bot, Message: "9812345678", Entities: []tg.MessageEntityClass{&tg.MessageEntityTextURL{Length: 3, URL: "https://x.invalid"}}}, false},
 		"no text":                         {probe, "", send(bot, ""), false},
 		"another bot":                     {probe, "9812345678", send(&tg.InputPeerUser{UserID: 8}, "9812345678"), false},
 		"a channel":                       {probe, "9812345678", send(&tg.InputPeerChannel{ChannelID: 7}, "9812345678"), false},

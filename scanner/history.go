@@ -2,6 +2,7 @@ package scanner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"math"
@@ -224,10 +225,14 @@ func (r *run) covered(ctx context.Context, w *watched) ([]evidence.Range, error)
 }
 
 // merge joins what was observed of the source, and notes whether it ever pushed.
+// What another account saw of its own dialog with a bot are other messages.
 func (w *watched) merge(observed []evidence.Observed) []evidence.Range {
-	ranges := make([]evidence.Range, len(observed))
-	for i, o := range observed {
-		ranges[i] = o.Range
+	ranges := make([]evidence.Range, 0, len(observed))
+	for _, o := range observed {
+		if w.ownStream() && o.Account != w.Account {
+			continue
+		}
+		ranges = append(ranges, o.Range)
 		w.pushed = w.pushed || o.How == evidence.Live
 		if o.How == evidence.Live && o.Account == w.Account {
 			w.hear(o.Hi)
@@ -468,6 +473,16 @@ func lost(err error) bool {
 	return tgerr.Is(err, "CHANNEL_PRIVATE", "CHANNEL_INVALID", "CHANNEL_PUBLIC_GROUP_NA", "USER_BANNED_IN_CHANNEL", "PEER_ID_INVALID", "CHAT_FORBIDDEN")
 }
 
+// refused reports whether Telegram answered with an error that is about this one
+// source, of a kind that says nothing of the account and of what has become of it.
+func (r *run) refused(err error) bool {
+	if _, ok := tgerr.As(err); !ok || lost(err) || errors.Is(err, ErrFloodWait) || tgerr.IsCode(err, 303, 401, 420) {
+		return false
+	}
+	said := r.scanner.explain(err)
+	return !errors.Is(said, ErrBanned) && !errors.Is(said, ErrSignedOut)
+}
+
 // follow reads the history of a source, says so, and then looks at it again
 // whenever updates were lost, and from time to time. One that cannot be read any
 // more is asked for seldom: it may come back.
@@ -483,7 +498,7 @@ func (r *run) follow(ctx context.Context, w *watched, caughtUp func(), once bool
 			if err = r.back(w); err == nil {
 				err = r.wonder(ctx, w)
 			}
-		case lost(err):
+		case lost(err), r.refused(err):
 			err = r.away(ctx, w, err)
 		}
 		if first {
@@ -509,7 +524,7 @@ func (r *run) pause(ctx context.Context, w *watched) (func(context.Context, *wat
 	every, public := joinedInterval, w.source().Access == evidence.Public
 	switch {
 	case w.gone:
-		every, public = jitter(r.scanner.config.MaxPollInterval), false
+		every, public = jitter(w.pause), false
 	case public:
 		every = jitter(max(w.pause, r.scanner.config.PollInterval))
 	}
@@ -531,16 +546,26 @@ func (r *run) pause(ctx context.Context, w *watched) (func(context.Context, *wat
 // away finds out what has become of a source, and opens a gap: what is posted
 // from now on is not seen.
 func (r *run) away(ctx context.Context, w *watched, cause error) error {
-	if err := r.diagnose(ctx, w, cause); err != nil || w.gone {
-		return err
+	reason := unreached
+	w.pause = r.scanner.config.MaxPollInterval
+	if lost(cause) {
+		if err := r.diagnose(ctx, w, cause); err != nil {
+			return err
+		}
+	} else { // it may pass
+		reason = "Telegram answered " + rpcType(cause) + "; "
+		w.pause = min(w.pause, joinedInterval)
+	}
+	if w.gone {
+		return nil
 	}
 	w.gone = true
 	w.mu.Lock()
-	w.synced, w.reason, w.told = false, unreached+fromHistory, true
+	w.synced, w.reason, w.told = false, reason+fromHistory, true
 	open := evidence.Range{Lo: w.top + 1}
 	w.mu.Unlock()
 	r.scanner.events.send(Event{Kind: Inaccessible, Source: w.source(), Detail: "Telegram says " + rpcType(cause)})
-	return r.gap(w, open, unreached+"what was posted from then on was not seen when it was posted")
+	return r.gap(w, open, reason+"what was posted from then on was not seen when it was posted")
 }
 
 // back notes that a source can be read, where it could not before.
@@ -550,7 +575,7 @@ func (r *run) back(w *watched) error {
 	default:
 		return nil
 	}
-	w.gone = false
+	w.gone, w.pause = false, 0
 	r.scanner.events.send(Event{Kind: Regained, Source: w.source()})
 	return r.alter(w, time.Now(), func(a *alteration) { a.add(evidence.Readable, "", "", "") })
 }
