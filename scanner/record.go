@@ -28,7 +28,7 @@ type recorder struct {
 	keeper  Keeper
 	account string
 	actor   string
-	after   func(evidence.Batch) // called with every committed batch
+	after   func(evidence.Batch) // called with every committed batch, of its evidence with what is new
 
 	mu      sync.Mutex
 	wake    *sync.Cond
@@ -135,7 +135,8 @@ func (r *recorder) run(ctx context.Context) error {
 		if !ok {
 			return err
 		}
-		if err := r.keeper.Commit(ctx, batch); err != nil {
+		fresh, err := r.keeper.Commit(ctx, batch)
+		if err != nil {
 			err = fmt.Errorf("recording: %w", err)
 			r.fail(err)
 			return err
@@ -145,6 +146,7 @@ func (r *recorder) run(ctx context.Context) error {
 		r.writing = nil
 		r.wake.Broadcast()
 		r.mu.Unlock()
+		batch.Evidence = fresh
 		r.after(batch)
 	}
 }

@@ -75,8 +75,9 @@ type Finder interface {
 
 // A Keeper keeps what a scanner sees; store.DB is one.
 type Keeper interface {
-	// Commit keeps a batch in one transaction.
-	Commit(ctx context.Context, b evidence.Batch) error
+	// Commit keeps a batch in one transaction, and returns of its evidence what was
+	// not kept before.
+	Commit(ctx context.Context, b evidence.Batch) ([]evidence.Evidence, error)
 	// UpdateState returns an account's place in Telegram's stream of updates.
 	UpdateState(ctx context.Context, account string) (evidence.UpdateState, []evidence.ChannelState, bool, error)
 	// Coverage lists what was observed of a source, or of all for "".

@@ -788,9 +788,9 @@ type brokenKeeper struct{ *store.DB }
 
 var errDisk = errors.New("disk is full")
 
-func (k brokenKeeper) Commit(ctx context.Context, b evidence.Batch) error {
+func (k brokenKeeper) Commit(ctx context.Context, b evidence.Batch) ([]evidence.Evidence, error) {
 	if len(b.Evidence) > 0 {
-		return errDisk
+		return nil, errDisk
 	}
 	return k.DB.Commit(ctx, b)
 }

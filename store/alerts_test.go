@@ -23,7 +23,7 @@ func TestAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := 3; n <= 6; n++ {
-		if err := db.Commit(ctx, batch(n)); err != nil {
+		if _, err := db.Commit(ctx, batch(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestAlertsHaveALeastSeverity(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Commit(t.Context(), batch(1)); err != nil {
+	if _, err := db.Commit(t.Context(), batch(1)); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := db.NextAlert(t.Context(), "soc", evidence.Critical, 3, 0, time.Now()); !errors.Is(err, store.ErrNotFound) {

@@ -27,7 +27,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 	began := make(chan bool)
 	go func() {
 		for n := 1000; ; n++ {
-			err := db.Commit(context.WithoutCancel(ctx), evidence.Batch{Actor: "analyst:a1", Evidence: []evidence.Evidence{marked(n)}})
+			_, err := db.Commit(context.WithoutCancel(ctx), evidence.Batch{Actor: "analyst:a1", Evidence: []evidence.Evidence{marked(n)}})
 			if n == 1000 {
 				close(began)
 			}

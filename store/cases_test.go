@@ -23,7 +23,7 @@ func found(t *testing.T, db *store.DB, s evidence.Source, n int, masked, token s
 		leads[i].SourceID, leads[i].MessageID, leads[i].At = s.ID, e.MessageID, e.CapturedAt
 	}
 	e.Leads = leads
-	if err := db.Commit(t.Context(), evidence.Batch{Evidence: []evidence.Evidence{e}, Actor: "analyst:a1"}); err != nil {
+	if _, err := db.Commit(t.Context(), evidence.Batch{Evidence: []evidence.Evidence{e}, Actor: "analyst:a1"}); err != nil {
 		t.Fatal(err)
 	}
 	return e.Findings[0].ID

@@ -11,12 +11,13 @@ import (
 )
 
 // Commit records a batch in one transaction. The same evidence twice is one: a
-// repetition adds nothing, not even to the custody log.
-func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
+// repetition adds nothing, not even to the custody log. It returns what was new.
+func (db *DB) Commit(ctx context.Context, b evidence.Batch) (kept []evidence.Evidence, err error) {
 	if b.Empty() {
-		return nil
+		return nil, nil
 	}
-	return db.tx(ctx, func(tx *sql.Tx) error {
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		kept = nil // it may be tried again
 		var log []evidence.Entry
 		for _, e := range b.Evidence {
 			fresh, err := insertEvidence(ctx, tx, e)
@@ -24,6 +25,7 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
 				return fmt.Errorf("evidence %s: %w", e.ID, err)
 			}
 			if fresh {
+				kept = append(kept, e)
 				if err := insertLeads(ctx, tx, e.Leads); err != nil {
 					return err
 				}
@@ -76,6 +78,7 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) error {
 		}
 		return appendEntries(ctx, tx, log...)
 	})
+	return kept, err
 }
 
 // insertEvidence reports whether the version was new. A version without findings

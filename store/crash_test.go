@@ -72,7 +72,7 @@ func (o order) write(ctx context.Context) error {
 			return err
 		}
 		n := s.Pts + 1
-		if err := db.Commit(ctx, batch(n, n+1, n+2, n+3, n+4)); err != nil {
+		if _, err := db.Commit(ctx, batch(n, n+1, n+2, n+3, n+4)); err != nil {
 			if o.Commits == 0 {
 				return err
 			}

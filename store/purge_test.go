@@ -33,7 +33,7 @@ func withMarked(t testing.TB, n int) (*store.DB, string) {
 	for i := 1; i <= n; i++ {
 		b.Evidence = append(b.Evidence, marked(i))
 	}
-	if err := db.Commit(t.Context(), b); err != nil {
+	if _, err := db.Commit(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	return db, dir
@@ -84,7 +84,7 @@ func TestPurgeLeavesNoByte(t *testing.T) {
 		t.Errorf("%+v, %v", log, err)
 	}
 	// Collected again, it stays purged.
-	if err := db.Commit(t.Context(), evidence.Batch{Actor: "analyst:a1", Evidence: []evidence.Evidence{marked(7)}}); err != nil {
+	if _, err := db.Commit(t.Context(), evidence.Batch{Actor: "analyst:a1", Evidence: []evidence.Evidence{marked(7)}}); err != nil {
 		t.Fatal(err)
 	}
 	sqliteOnly(t, "its file is looked at; a server's files are the server's")

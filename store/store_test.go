@@ -54,7 +54,7 @@ func filled(t testing.TB, n int) (*store.DB, string) {
 		t.Fatal(err)
 	}
 	for i := 1; i <= n; i++ {
-		if err := db.Commit(t.Context(), batch(i)); err != nil {
+		if _, err := db.Commit(t.Context(), batch(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,7 +131,7 @@ func TestOpen(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := db.Commit(ctx, batch(1)); !errors.Is(err, store.ErrLocked) {
+		if _, err := db.Commit(ctx, batch(1)); !errors.Is(err, store.ErrLocked) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -161,7 +161,7 @@ func TestCommitTwiceIsOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Commit(t.Context(), batch(1, 2, 3)); err != nil {
+	if _, err := db.Commit(t.Context(), batch(1, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
 	after, err := db.Custody(t.Context(), 0)
@@ -184,7 +184,7 @@ func TestAVersionWithoutFindingsNeedsOneBefore(t *testing.T) {
 	cleaned.ID, cleaned.Version, cleaned.Findings = "ev-clean", "1-clean", nil
 	stranger := piece(9)
 	stranger.Findings = nil
-	if err := db.Commit(t.Context(), evidence.Batch{Evidence: []evidence.Evidence{cleaned, stranger}, Actor: "a"}); err != nil {
+	if _, err := db.Commit(t.Context(), evidence.Batch{Evidence: []evidence.Evidence{cleaned, stranger}, Actor: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	if versions, err := db.Versions(t.Context(), source.ID, 1); err != nil || len(versions) != 2 {
@@ -200,7 +200,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 	db, _ := filled(t, 0)
 	b := batch(1, 2)
 	b.Evidence[1].Commitment = "too short"
-	if err := db.Commit(t.Context(), b); err == nil {
+	if _, err := db.Commit(t.Context(), b); err == nil {
 		t.Fatal("the batch was taken")
 	}
 	if rows, err := db.Findings(t.Context(), store.Filter{}); err != nil || len(rows) != 0 {
@@ -389,7 +389,7 @@ func TestWritersTakeTurns(t *testing.T) {
 				to = other
 			}
 			for n := 1; n <= 25; n++ {
-				if err := to.Commit(t.Context(), batch(w*10+n)); err != nil {
+				if _, err := to.Commit(t.Context(), batch(w*10+n)); err != nil {
 					t.Error(err)
 				}
 			}

@@ -14,7 +14,7 @@ func TestSummaryCounts(t *testing.T) {
 	for n := 1; n <= 4; n++ {
 		e := piece(n)
 		e.CapturedAt = e.PostedAt.Add(time.Duration(n) * time.Minute)
-		if err := db.Commit(ctx, evidence.Batch{Actor: "a1", Evidence: []evidence.Evidence{e}}); err != nil {
+		if _, err := db.Commit(ctx, evidence.Batch{Actor: "a1", Evidence: []evidence.Evidence{e}}); err != nil {
 			t.Fatal(err)
 		}
 	}

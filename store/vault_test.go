@@ -131,7 +131,7 @@ func TestVaultSpeed(t *testing.T) {
 					b.Evidence = append(b.Evidence, e)
 				}
 			})
-			if err := db.Commit(t.Context(), b); err != nil {
+			if _, err := db.Commit(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -135,7 +135,7 @@ func found(t *testing.T, dir string) {
 	if err = w.db.AddSource(t.Context(), s); err != nil {
 		return
 	}
-	err = w.db.Commit(t.Context(), evidence.Batch{Actor: "a1", Evidence: []evidence.Evidence{{
+	_, err = w.db.Commit(t.Context(), evidence.Batch{Actor: "a1", Evidence: []evidence.Evidence{{
 		ID: "ev-1", Source: s, MessageID: 1, Version: "0-1", PostedAt: now, CapturedAt: now, Origin: evidence.Live, Masked: "Mobile: XXXXXX5678",
 		Sealed: []byte("sealed"), Commitment: evidence.Digest([]byte("c")), SealedSHA: evidence.Digest([]byte("sealed")), SealedSize: 6,
 		Findings: []evidence.Kept{{ID: "f-1", EvidenceID: "ev-1", Rule: "people-list", RuleVersion: 1, Title: "List", Severity: evidence.High}},

@@ -150,7 +150,7 @@ func fillCase(t *testing.T, prahari, workspace string, n int) (recipients []stri
 		}
 		batch.Evidence, findings = append(batch.Evidence, e), append(findings, e.Findings[0].ID)
 		if len(batch.Evidence) == 500 || i == n-1 {
-			if err := db.Commit(t.Context(), batch); err != nil {
+			if _, err := db.Commit(t.Context(), batch); err != nil {
 				t.Fatal(err)
 			}
 			batch.Evidence = nil
