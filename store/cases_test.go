@@ -317,3 +317,38 @@ func TestIntervals(t *testing.T) {
 		t.Errorf("what was never looked at is due %s", due)
 	}
 }
+
+// A case's custody has what was decided on its findings and what later looks at
+// its messages showed, and nothing of another's.
+func TestCaseCustodyHasDecisionsAndLooks(t *testing.T) {
+	db, _ := filled(t, 2)
+	ctx := t.Context()
+	c, err := db.OpenCase(ctx, evidence.Case{Title: "T", OpenedAt: time.Now(), OpenedBy: "analyst:a1", Findings: []string{"f-0001"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Triage(ctx, evidence.TriageAction{Kind: evidence.TriageConfirm, Actor: "analyst:a1", At: time.Now(), Findings: []string{"f-0001", "f-0002"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []int64{1, 2} {
+		if _, err := db.AddSamples(ctx, []evidence.Sample{{SourceID: source.ID, MessageID: id, At: time.Now(), State: evidence.SeenRemoved}}, "analyst:a1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for e, err := range db.CaseCustody(ctx, c.ID, nil, 1<<40) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Action+" "+e.Object)
+	}
+	all := strings.Join(got, "\n") + "\n"
+	for _, want := range []string{"finding.confirmed f-0001\n", "recheck " + source.ID + "/1\n", "collect ev-0001\n"} {
+		if strings.Count(all, want) != 1 {
+			t.Errorf("%q is there %d times in\n%s", want, strings.Count(all, want), all)
+		}
+	}
+	if strings.Contains(all, "0002") || strings.Contains(all, source.ID+"/2") {
+		t.Errorf("another's entries are in\n%s", all)
+	}
+}

@@ -160,14 +160,17 @@ func (db *DB) CaseSightings(ctx context.Context, caseID string) ([]evidence.Sigh
 		JOIN sighting s ON s.source_id = e.source_id AND s.message_id = e.message_id ORDER BY s.source_id, s.message_id, s.at_ms, s.state`, caseID)
 }
 
-// CaseCustody yields the log's entries that concern a case: its own, and those
-// about its items and about the further objects named, in the log's order, as far
-// as the log was size entries long.
+// CaseCustody yields the log's entries that concern a case: its own, those about
+// its items, their findings and later looks at their messages, and those about
+// the further objects named, in the log's order, as far as the log was size
+// entries long.
 func (db *DB) CaseCustody(ctx context.Context, caseID string, objects map[string]bool, size int64) iter.Seq2[evidence.Entry, error] {
 	return func(yield func(evidence.Entry, error) bool) {
 		r, err := db.sql.QueryContext(ctx, `
 			SELECT c.case_id, c.object, c.line, i.id IS NOT NULL FROM custody c
-			LEFT JOIN (SELECT e.id`+caseMessages+`) i ON i.id = c.object WHERE c.seq < $2 ORDER BY c.seq`, caseID, size)
+			LEFT JOIN (SELECT e.id`+caseMessages+`
+				UNION SELECT f.id`+caseMessages+` JOIN finding f ON f.evidence_id = e.id
+				UNION SELECT e.source_id || '/' || CAST(e.message_id AS TEXT)`+caseMessages+`) i ON i.id = c.object WHERE c.seq < $2 ORDER BY c.seq`, caseID, size)
 		if err != nil {
 			yield(evidence.Entry{}, translate(err))
 			return

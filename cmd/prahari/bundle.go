@@ -297,8 +297,18 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input) error {
 		objects[n.ID] = true
 	}
 	for _, a := range in.Authorisations {
-		objects[a.ID] = true
+		objects[a.ID], objects[a.Canary] = true, true
 	}
+	probes, err := w.db.Probes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range probes {
+		if objects[p.SourceID] {
+			objects[p.ID], objects[p.Canary] = true, true
+		}
+	}
+	delete(objects, "")
 	exports, err := w.db.CaseExports(ctx, in.Case.ID)
 	if err != nil {
 		return err
