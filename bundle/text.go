@@ -44,14 +44,9 @@ func caption(s string) string { return evidence.Caption(s, 500) }
 // text renders a longer foreign text: nothing in it acts on a terminal or page.
 func text(s string) string { return evidence.Printable(s) }
 
-// cell renders a CSV cell that a spreadsheet does not take for a formula.
-func cell(s string) string {
-	s = line(s)
-	if s != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(s)[0]) {
-		return "'" + s
-	}
-	return s
-}
+// cell renders a CSV cell on one line that a spreadsheet does not take for a
+// formula.
+func cell(s string) string { return evidence.Cell(line(s)) }
 
 // encodeJSON writes v for people and programs: two spaces, HTML escaped, sorted
 // where Go sorts, one newline at the end.

@@ -80,6 +80,8 @@ func readReceipts(r io.Reader) ([]evidence.Entry, string, error) {
 			return nil, "", fmt.Errorf("%w: line %d does not follow from the one before it", store.ErrBroken, n)
 		case entry.Action != "reveal" || entry.Actor == "" || entry.Approver == "" || entry.Reason == "" || entry.At.IsZero():
 			return nil, "", fmt.Errorf("%w: line %d is no opening with actor, approver, reason and time", store.ErrBroken, n)
+		case evidence.SamePerson(entry.Actor, entry.Approver):
+			return nil, "", fmt.Errorf("line %d: %w: %s cannot approve an opening of their own", n, store.ErrSecondPerson, evidence.Caption(entry.Actor, 60))
 		}
 		all, head = append(all, entry), evidence.Digest(line)
 	}
