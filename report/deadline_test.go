@@ -198,7 +198,7 @@ func TestCalendarParses(t *testing.T) {
 		t.Errorf("summary %q, %v", summary, err)
 	}
 	text, err := events[0].Props.Text(ical.PropDescription)
-	if err != nil || !strings.Contains(text, "Due 2026-11-24 05:30 IST (2026-11-24 00:00 UTC)") || !strings.Contains(text, "Row IN-ITR-3-2-a-ack, confirmed") {
+	if err != nil || !strings.Contains(text, "Due 2026-11-24 05:30 IST (2026-11-24 00:00 UTC)") || !strings.Contains(text, "Row IN-ITR-3-2-a-ack, secondary") {
 		t.Errorf("description %q, %v", text, err)
 	}
 	if status, _ := events[1].Props.Text(ical.PropStatus); status != "CONFIRMED" || events[1].Props.Get("ATTACH") != nil {
