@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"prahari/evidence"
 	"prahari/store"
 )
 
@@ -38,8 +39,8 @@ func newPurge(e env) *cobra.Command {
 that was collected longer ago than retention.raw_days of prahari.yaml (90). What stays is
 which message it was, when, which rule caught it, and its digests; the custody log gets an
 entry and the database a tombstone each, and both still verify. The database is rewritten
-so that no deleted byte is left in its files. The texts of notices go when their case has
-ended (retention.notice_days after it); their steps and digests stay.
+so that no deleted byte is left in its files. The texts of notices and the case's facts file go
+when their case has ended (retention.notice_days after it); steps and digests stay.
 A hold keeps evidence whatever its age. So does a case that has not ended, unless
 --open-cases says otherwise. Copies elsewhere are not touched: bundles, backups.
 An interrupted purge keeps what it did; the same command goes on.`,
@@ -169,7 +170,8 @@ func (r purged) print(e env) error {
 	return err
 }
 
-// purgeNotices deletes the texts of notices, and their files in the workspace.
+// purgeNotices deletes the texts of notices, their files in the workspace, and
+// the facts of a case that has no other.
 func (w *workspace) purgeNotices(ctx context.Context, notices []store.ExpiredNotice, order store.Purge) (n int, err error) {
 	for _, x := range notices {
 		if err := ctx.Err(); err != nil {
@@ -186,6 +188,13 @@ func (w *workspace) purgeNotices(ctx context.Context, notices []store.ExpiredNot
 		files, err := filepath.Glob(w.path("notices/" + x.ID + "-*"))
 		if err != nil {
 			return n, err
+		}
+		others, err := w.db.Notices(ctx, x.CaseID)
+		if err != nil {
+			return n, err
+		}
+		if !slices.ContainsFunc(others, func(o evidence.Notice) bool { return o.Markdown != "" }) {
+			files = append(files, w.factsFile(x.CaseID))
 		}
 		for _, path := range files {
 			if err := os.RemoveAll(path); err != nil {
