@@ -82,7 +82,25 @@ func (m *Matcher) Find(text string, kind evidence.SourceKind) evidence.Result {
 	}
 	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
 	defer m.pool.Put(w)
-	return w.find(text, kind, &l)
+	if !w.find(text, &l) {
+		return evidence.Result{}
+	}
+	return w.result(kind)
+}
+
+// Matches returns the Matches of Find alone: who only asks whether a text holds
+// identifiers needs no records, and no signature weighed.
+func (m *Matcher) Matches(text string) []evidence.Match {
+	l := m.look(text)
+	if !l.passed && !l.anchored && !m.mayHoldAdded(text) {
+		return nil
+	}
+	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
+	defer m.pool.Put(w)
+	if !w.find(text, &l) {
+		return nil
+	}
+	return w.matches().Matches
 }
 
 // mayHoldAdded reports whether a text that the gate turns away may hold a kind
@@ -130,8 +148,8 @@ func (w *work) keep(c cand) {
 	w.cands = append(w.cands, c)
 }
 
-// find returns what text holds, of which the gate saw l.
-func (w *work) find(text string, kind evidence.SourceKind, l *look) evidence.Result {
+// find gathers what text holds, of which the gate saw l; false: nothing.
+func (w *work) find(text string, l *look) bool {
 	w.text = text
 	w.cands, w.items = w.cands[:0], w.items[:0]
 	if w.s, w.fold.jumps = text, w.fold.jumps[:0]; l.high != 0 {
@@ -144,14 +162,14 @@ func (w *work) find(text string, kind evidence.SourceKind, l *look) evidence.Res
 		w.words.hits = w.words.hits[:0]
 	}
 	if len(w.cands) == 0 && !words && len(w.m.rules.added) == 0 {
-		return evidence.Result{}
+		return false
 	}
 	// Most numbers in chats are nobody's, and most of those chats have no layout
 	// that could say otherwise: then the layout is read only for what was found.
 	if len(w.m.rules.added) == 0 && !structured(w.s) {
 		w.lay.none(w.s, &w.m.facts.lexicon)
 		if w.resolve(); len(w.items) == 0 && !words {
-			return evidence.Result{}
+			return false
 		}
 		w.items = w.items[:0]
 	}
@@ -159,9 +177,9 @@ func (w *work) find(text string, kind evidence.SourceKind, l *look) evidence.Res
 	w.resolve()
 	w.addedKinds()
 	if len(w.items) == 0 && !words {
-		return evidence.Result{}
+		return false
 	}
-	return w.result(kind)
+	return true
 }
 
 // spot returns the next offset from i on where a candidate may be seen: of a

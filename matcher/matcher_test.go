@@ -115,8 +115,8 @@ func TestCanonicalIsOneSpelling(t *testing.T) {
 	}
 }
 
-// FuzzFind: whatever the text, spans lie in it, come in order, and the masked
-// rendering shows no full identifier.
+// FuzzFind: whatever the text, spans lie in it, come in order, are the same where
+// they alone are asked for, and the masked rendering shows no full identifier.
 func FuzzFind(f *testing.F) {
 	rules, err := matcher.Builtin()
 	if err != nil {
@@ -133,6 +133,9 @@ func FuzzFind(f *testing.F) {
 	m := newMatcher(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		r := m.Find(text, evidence.Channel)
+		if alone := m.Matches(text); !slices.Equal(alone, r.Matches) {
+			t.Fatalf("Matches gives %v, Find %v", alone, r.Matches)
+		}
 		for i, x := range r.Matches {
 			if x.Start < 0 || x.End > len(text) || x.Start >= x.End {
 				t.Fatalf("span %d to %d of %d bytes", x.Start, x.End, len(text))

@@ -6,8 +6,16 @@ import (
 	"prahari/evidence"
 )
 
-// result turns the items into matches, fields, records and findings.
+// result adds to the matches and fields the records and findings that they make.
 func (w *work) result(kind evidence.SourceKind) evidence.Result {
+	r := w.matches()
+	r.Records = w.records(&r)
+	r.Findings = w.m.rules.judge(&r, &w.words, kind)
+	return r
+}
+
+// matches turns the items into matches and fields.
+func (w *work) matches() evidence.Result {
 	w.cover()
 	matches, fields := 0, 0
 	for i := range w.items {
@@ -44,8 +52,6 @@ func (w *work) result(kind evidence.SourceKind) evidence.Result {
 			Label: w.m.facts.lexicon.labels[it.label].name, Start: start, End: end,
 		})
 	}
-	r.Records = w.records(&r)
-	r.Findings = w.m.rules.judge(&r, &w.words, kind)
 	return r
 }
 

@@ -220,7 +220,7 @@ func newLeaks() func(text string) []evidence.Match {
 		panic(err) // the built-in rules are tested
 	}
 	return func(text string) []evidence.Match {
-		return slices.DeleteFunc(m.Find(text, evidence.File).Matches, func(f evidence.Match) bool {
+		return slices.DeleteFunc(m.Matches(text), func(f evidence.Match) bool {
 			return f.Form == evidence.Masked || f.Label == "" && (f.Kind == evidence.DateOfBirth || f.Kind == matcher.PIN || f.Kind == matcher.Account)
 		})
 	}
