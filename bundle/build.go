@@ -129,19 +129,28 @@ func (b *builder) further() error {
 // passGate shows to the leak gate what was not shown to it on the way: every
 // open file but the items' own, and every name.
 func (b *builder) passGate() error {
+	var rest []written
 	for _, f := range b.tree.files {
-		if err := b.ctx.Err(); err != nil {
-			return err
-		}
 		if !strings.HasPrefix(f.name, "data/items/") { // shown with the item
-			b.gate.add(b.gate.look(f.name, "name", []byte(f.name), 0, nil))
+			rest = append(rest, f)
 		}
-		if strings.HasPrefix(f.name, "data/items/") || strings.HasPrefix(f.name, "data/sealed/raw-") || strings.HasPrefix(f.name, "attest/") || strings.HasPrefix(f.name, stampsDir) {
-			continue
+	}
+	leaks := make([][]Leak, len(rest))
+	err := spread(b.ctx, len(rest), func(ctx context.Context, i int) (err error) {
+		name := rest[i].name
+		if !strings.HasPrefix(name, "data/sealed/raw-") && !strings.HasPrefix(name, "attest/") && !strings.HasPrefix(name, stampsDir) {
+			if leaks[i], err = b.gate.file(ctx, name, b.tree.path(name)); err != nil {
+				return err
+			}
 		}
-		if err := b.gate.file(b.ctx, f.name, b.tree.path(f.name)); err != nil {
-			return err
-		}
+		leaks[i] = append(b.gate.look(name, "name", []byte(name), 0, nil), leaks[i]...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, found := range leaks {
+		b.gate.add(found)
 	}
 	if len(b.gate.leaks) > 0 {
 		return &LeakError{b.gate.leaks}

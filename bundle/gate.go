@@ -113,47 +113,45 @@ const (
 	gateOverlap = 4 << 10 // bytes seen again, for what spans two windows
 )
 
-// file passes one file on disk and its name through the gate.
-func (g *gateKeeper) file(ctx context.Context, name, at string) (err error) {
+// file passes one file on disk through the gate. It may be called concurrently.
+func (g *gateKeeper) file(ctx context.Context, name, at string) (leaks []Leak, err error) {
 	f, err := os.Open(at)
 	if err != nil {
-		return fmt.Errorf("leak gate: %w", err)
+		return nil, fmt.Errorf("leak gate: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	whole, err := decodedWhole(name, f)
 	if err != nil {
-		return fmt.Errorf("leak gate: reading %s: %w", name, err)
+		return nil, fmt.Errorf("leak gate: reading %s: %w", name, err)
 	}
 	if whole {
 		data, err := io.ReadAll(io.LimitReader(f, maxDecoded+1))
 		if err != nil {
-			return fmt.Errorf("leak gate: reading %s: %w", name, err)
+			return nil, fmt.Errorf("leak gate: reading %s: %w", name, err)
 		}
-		g.leaks = append(g.leaks, g.inspect(name, data, 0, nil)...)
-		return nil
+		return g.inspect(name, data, 0, nil), nil
 	}
 	var buf []byte
 	base := int64(0) // of buf in the file
 	for {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		have := len(buf)
 		buf = slices.Grow(buf, gateWindow)[:have+gateWindow]
 		n, err := io.ReadFull(f, buf[have:])
 		buf = buf[:have+n]
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("leak gate: reading %s: %w", name, err)
+			return nil, fmt.Errorf("leak gate: reading %s: %w", name, err)
 		}
 		if err != nil { // the last window
-			g.add(g.inspect(name, buf, base, nil))
-			return nil
+			return addLeaks(leaks, g.inspect(name, buf, base, nil)), nil
 		}
 		end := bytes.LastIndexByte(buf, '\n') + 1
 		if end <= gateOverlap {
 			end = len(buf)
 		}
-		g.add(g.inspect(name, buf[:end], base, nil))
+		leaks = addLeaks(leaks, g.inspect(name, buf[:end], base, nil))
 		keep := max(0, end-gateOverlap)
 		base += int64(keep)
 		buf = append(buf[:0], buf[keep:]...)
@@ -161,12 +159,15 @@ func (g *gateKeeper) file(ctx context.Context, name, at string) (err error) {
 }
 
 // add keeps leaks, each once.
-func (g *gateKeeper) add(leaks []Leak) {
+func (g *gateKeeper) add(leaks []Leak) { g.leaks = addLeaks(g.leaks, leaks) }
+
+func addLeaks(all, leaks []Leak) []Leak {
 	for _, l := range leaks {
-		if !containsLeak(g.leaks, l) {
-			g.leaks = append(g.leaks, l)
+		if !containsLeak(all, l) {
+			all = append(all, l)
 		}
 	}
+	return all
 }
 
 func containsLeak(all []Leak, l Leak) bool {

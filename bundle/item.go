@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,9 +61,8 @@ func (b *builder) allItems() (err error) {
 		item evidence.Evidence
 		to   chan made
 	}
-	workers := max(2, runtime.GOMAXPROCS(0))
 	g, ctx := errgroup.WithContext(b.ctx)
-	jobs, order := make(chan job), make(chan chan made, 2*workers)
+	jobs, order := make(chan job), make(chan chan made, 2*workers())
 	g.Go(func() error {
 		defer close(jobs)
 		defer close(order)
@@ -86,7 +84,7 @@ func (b *builder) allItems() (err error) {
 			return nil
 		})
 	})
-	for range workers {
+	for range workers() {
 		g.Go(func() error {
 			for j := range jobs {
 				m, err := b.item(j.n, &j.item)

@@ -134,10 +134,14 @@ func (t *tree) open(name string) (*os.File, error) {
 	}
 	dir := path.Dir(name)
 	t.mu.Lock()
-	known := t.dirs[dir]
+	known, below := t.dirs[dir], t.dirs[path.Dir(dir)]
 	t.mu.Unlock()
 	if !known { // two may make it at the same time: that does no harm
-		if err := os.MkdirAll(filepath.Dir(t.path(name)), 0o700); err != nil {
+		makeDir := os.MkdirAll
+		if below { // an item's: one call, where MkdirAll looks around first
+			makeDir = os.Mkdir
+		}
+		if err := makeDir(t.path(dir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, fmt.Errorf("writing the bundle: %w", err)
 		}
 		t.mu.Lock()

@@ -283,19 +283,30 @@ func (v *verifier) small(name string, limit int64) ([]byte, bool) {
 
 // digest hashes a file and stops when the context ends.
 func (v *verifier) digest(name string) (string, bool) {
-	f, ok := v.open(name)
+	sum, bad := v.hash(v.ctx, name)
+	if bad != "" && v.ctx.Err() == nil {
+		v.problem(name, 0, "%s", bad)
+	}
+	return sum, bad == ""
+}
+
+// hash is digest for several goroutines at once: it returns what is wrong with
+// the file.
+func (v *verifier) hash(ctx context.Context, name string) (sha, bad string) {
+	size, ok := v.files[name]
 	if !ok {
-		return "", false
+		return "", "is missing"
+	}
+	f, err := v.in.open(name)
+	if err != nil {
+		return "", "cannot be read"
 	}
 	sum := sha256.New()
-	_, err := io.Copy(sum, contextReader{v.ctx, f})
+	_, err = io.CopyBuffer(sum, contextReader{ctx, f}, make([]byte, min(size+1, 64<<10))) // most files are small
 	if err := errors.Join(err, f.Close()); err != nil {
-		if v.ctx.Err() == nil {
-			v.problem(name, 0, "cannot be read")
-		}
-		return "", false
+		return "", "cannot be read"
 	}
-	return hex.EncodeToString(sum.Sum(nil)), true
+	return hex.EncodeToString(sum.Sum(nil)), ""
 }
 
 type contextReader struct {

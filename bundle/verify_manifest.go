@@ -1,6 +1,8 @@
 package bundle
 
 import (
+	"cmp"
+	"context"
 	"maps"
 	"regexp"
 	"slices"
@@ -47,13 +49,21 @@ func shorten(s string) string {
 
 // compare hashes every file that a manifest lists.
 func (v *verifier) compare(manifest string, listed map[string]string) error {
-	for _, name := range sortedKeys(listed) {
-		got, ok := v.digest(name)
-		if err := v.ctx.Err(); err != nil {
-			return err
+	names := sortedKeys(listed)
+	bad := make([]string, len(names))
+	err := spread(v.ctx, len(names), func(ctx context.Context, i int) error {
+		var sum string
+		if sum, bad[i] = v.hash(ctx, names[i]); bad[i] == "" && sum != listed[names[i]] {
+			bad[i] = "was changed: its SHA-256 is not the one in " + manifest
 		}
-		if ok && got != listed[name] {
-			v.problem(name, 0, "was changed: its SHA-256 is not the one in %s", manifest)
+		return nil
+	})
+	if err := cmp.Or(err, v.ctx.Err()); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if bad[i] != "" {
+			v.problem(name, 0, "%s", bad[i])
 		}
 	}
 	return nil
