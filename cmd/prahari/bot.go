@@ -177,7 +177,7 @@ approved by a second person and not expired. A bot gets one query a day.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.account, "account", defaultAccount, "the account that sends it")
+	f.StringVar(&o.account, "account", "", "the account that sends it (default: the one that reads the bot)")
 	f.StringVar(&o.canary, "canary", "", "the registered canary, by id or label")
 	f.StringVar(&o.authorisation, "authorisation", "", "the approved authorisation")
 	f.StringVar(&o.consent, "consent", "", "the consent file of a consented canary")
@@ -197,6 +197,12 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 	bot, canary, a, err := w.mayProbe(ctx, ref, o)
 	if err != nil {
 		return err
+	}
+	if o.account == "" {
+		o.account = bot.Account
+	}
+	if o.account != bot.Account { // before the query of the day is used up
+		return fmt.Errorf("%s is read through account %s, whose dialog it is: leave --account out", sourceName(bot), bot.Account)
 	}
 	value, err := e.askSecret(fmt.Sprintf("The %s of canary %s (%s):", canary.Kind, canary.ID, canary.Masked))
 	if err != nil {

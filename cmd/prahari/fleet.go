@@ -21,7 +21,12 @@ type fleet struct {
 	scanners map[string]*scanner.Scanner // by account, never changed
 	out      map[string]bool             // accounts that cannot read now
 	until    map[string]time.Time        // when of those the ones may read again that wait for Telegram's limit
+	full     map[string]bool             // accounts that may look up no more names, when the sources were shared last
+	unmoved  int                         // sources that nobody reads for that reason
 }
+
+// tryAgain is how often sources are offered again that no account may look up.
+const tryAgain = time.Hour
 
 // accountsOf returns the accounts to read through: the one named, or all that
 // are signed in; and of the others those whose sources have to move.
@@ -207,8 +212,12 @@ func (f *fleet) once(ctx context.Context, backfillOnly bool) (string, error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	again := make(chan struct{})
-	if len(f.until) > 0 && !backfillOnly {
-		next := slices.MinFunc(slices.Collect(maps.Values(f.until)), time.Time.Compare)
+	next := slices.Collect(maps.Values(f.until))
+	if f.unmoved > 0 {
+		next = append(next, time.Now().Add(tryAgain))
+	}
+	if len(next) > 0 && !backfillOnly {
+		next := slices.MinFunc(next, time.Time.Compare)
 		timer := time.AfterFunc(time.Until(next), func() {
 			close(again)
 			stop()
@@ -259,14 +268,21 @@ func (f *fleet) share(ctx context.Context) (string, error) {
 	for _, s := range sources {
 		load[s.Account]++
 	}
-	for _, s := range sources {
+	f.full, f.unmoved = map[string]bool{}, 0
+	for i := 0; i < len(sources); i++ {
+		s := sources[i]
 		to, reason := f.reader(s, known, load)
 		if to == "" || to == s.Account {
 			continue
 		}
 		moved, err := f.as(ctx, s, to, known[to])
 		switch {
-		case errors.Is(err, scanner.ErrSourceUnknown), errors.Is(err, scanner.ErrSourcePrivate), errors.Is(err, scanner.ErrLimit):
+		case errors.Is(err, scanner.ErrLimit): // each look-up is a connection: it is asked for no other
+			f.full[to] = true
+			f.w.env.say("%v", err)
+			i-- // another account may take it
+			continue
+		case errors.Is(err, scanner.ErrSourceUnknown), errors.Is(err, scanner.ErrSourcePrivate):
 			f.w.env.say("%s cannot be read by account %s: %v", sourceName(s), to, err)
 			continue
 		case err != nil:
@@ -284,6 +300,9 @@ func (f *fleet) share(ctx context.Context) (string, error) {
 		if s.Access == evidence.Joined && moved.Access == evidence.Public {
 			f.w.env.say("%s has not joined %s and looks at it from time to time; 'prahari source add @%s --account %s --join' has it pushed", to, sourceName(s), s.Username, to)
 		}
+	}
+	if f.unmoved > 0 {
+		f.w.env.say("%s not read, for no account may look up more names now; a watch tries again every hour.", count(f.unmoved, "source"))
 	}
 	return "", nil
 }
@@ -308,7 +327,11 @@ func (f *fleet) reader(s evidence.Source, known map[string][]evidence.Source, lo
 	case f.out[s.Account] && joined != "":
 		return joined, "the account cannot read now, and the other has joined it"
 	case f.out[s.Account]:
-		return fewest(able), "the account cannot read now"
+		to = fewest(slices.DeleteFunc(slices.Clone(able), func(l string) bool { return f.full[l] && !knows(l, evidence.Public) }))
+		if to == "" {
+			f.unmoved++
+		}
+		return to, "the account cannot read now"
 	case s.Access == evidence.Public && joined != "":
 		return joined, "the account has joined it"
 	case s.Access == evidence.Public && slices.Contains(able, s.Account):
