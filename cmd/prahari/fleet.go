@@ -355,7 +355,8 @@ func (f *fleet) as(ctx context.Context, s evidence.Source, account string, known
 }
 
 // accountFor is the account that is to read a new source: the one that was named,
-// or of those that can read the one that reads the fewest.
+// or of those that can read the one that reads the fewest. One that waits for
+// Telegram's limit is taken only where there is no other.
 func (w *workspace) accountFor(ctx context.Context, named string) (string, error) {
 	if named != "" {
 		return named, nil
@@ -363,6 +364,16 @@ func (w *workspace) accountFor(ctx context.Context, named string) (string, error
 	labels, _, err := w.accountsOf(ctx, "")
 	if err != nil {
 		return "", err
+	}
+	accounts, err := w.db.Accounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	free := slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
+		return slices.ContainsFunc(accounts, func(a store.Account) bool { return a.Label == label && a.State == store.AccountLimited })
+	})
+	if len(free) > 0 {
+		labels = free
 	}
 	sources, err := w.db.Sources(ctx)
 	if err != nil {

@@ -240,6 +240,7 @@ type coverageView struct {
 	How     string    `json:"how"`
 	Account string    `json:"account,omitempty"`
 	Since   time.Time `json:"at,omitzero"`
+	Edits   string    `json:"edits,omitempty"` // which of them are told, of what was observed
 }
 
 func newSourceCoverage(e env) *cobra.Command {
@@ -248,7 +249,11 @@ func newSourceCoverage(e env) *cobra.Command {
 		Long: `Show, per source, the ranges of message ids in which every message that existed was
 seen, how (live, backfill, poll), by which account and when; what is missing between them,
 and why; and the gaps: what was missed when it was posted and was read later, so that edits
-and deletions in between are not known. The next 'prahari watch' reads what is missing.`,
+and deletions in between are not known. The next 'prahari watch' reads what is missing.
+
+What was seen live was told with every edit and deletion. Of what a poll or a backfill saw
+only the versions at that time are known: a channel that is read without joining shows an
+edit as long as the message is among its newest hundred.`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return e.coverage(cmd.Context(), args) },
 	}
@@ -291,6 +296,20 @@ func (e env) coverage(ctx context.Context, args []string) (err error) {
 	)
 }
 
+// editsTold says which edits are known of messages that were seen in a way: one
+// that is not pushed shows the last version of its newest messages.
+func editsTold(s evidence.Source, how evidence.Origin) string {
+	switch {
+	case s.Kind == evidence.File:
+		return ""
+	case s.Access == evidence.Public:
+		return "the last version, while among the newest 100"
+	case how == evidence.Live:
+		return "all"
+	}
+	return "all that came after it was read"
+}
+
 // coverage lists what was observed of a source, and what lies open between.
 func (w *workspace) coverage(ctx context.Context, s evidence.Source) ([]coverageView, error) {
 	observed, err := w.db.Coverage(ctx, s.ID)
@@ -311,7 +330,7 @@ func (w *workspace) coverage(ctx context.Context, s evidence.Source) ([]coverage
 	for _, o := range observed {
 		ranges = append(ranges, o.Range)
 		top = max(top, o.Hi)
-		views = append(views, coverageView{s.ID, sourceName(s), o.Lo, o.Hi, "observed", string(o.How), o.Account, o.At})
+		views = append(views, coverageView{s.ID, sourceName(s), o.Lo, o.Hi, "observed", string(o.How), o.Account, o.At, editsTold(s, o.How)})
 	}
 	for _, r := range evidence.Missing(evidence.Range{Lo: 1, Hi: top}, evidence.Merge(ranges)) {
 		why, since := "not read yet", time.Time{}
@@ -320,15 +339,15 @@ func (w *workspace) coverage(ctx context.Context, s evidence.Source) ([]coverage
 				why, since, open[g] = g.Reason, g.At, true
 			}
 		}
-		views = append(views, coverageView{s.ID, sourceName(s), r.Lo, r.Hi, "missing", why, "", since})
+		views = append(views, coverageView{s.ID, sourceName(s), r.Lo, r.Hi, "missing", why, "", since, ""})
 	}
 	for _, g := range gaps {
 		if g.Hi == 0 && g.Lo > top { // nothing was seen since
-			views = append(views, coverageView{s.ID, sourceName(s), g.Lo, 0, "missing", g.Reason, "", g.At})
+			views = append(views, coverageView{s.ID, sourceName(s), g.Lo, 0, "missing", g.Reason, "", g.At, ""})
 			continue
 		}
 		if !open[g] {
-			views = append(views, coverageView{s.ID, sourceName(s), g.Lo, g.Hi, "gap", g.Reason, "", g.At})
+			views = append(views, coverageView{s.ID, sourceName(s), g.Lo, g.Hi, "gap", g.Reason, "", g.At, ""})
 		}
 	}
 	return views, nil

@@ -19,6 +19,7 @@ import (
 
 	"prahari/evidence"
 	"prahari/scanner"
+	"prahari/store"
 )
 
 // statusName is the file in which a running watch says how it does.
@@ -65,6 +66,13 @@ type statusView struct {
 	Sources int             `json:"sources"`
 	Missing int64           `json:"missing_message_ids"` // below the newest one seen, not read yet
 	Limits  []limitView     `json:"limits"`              // of each account, with what it uses
+	States  []accountState  `json:"accounts"`
+}
+
+// accountState is what Telegram did to an account, as far as a watch found out.
+type accountState struct {
+	Account string `json:"account"`
+	State   string `json:"state"` // as in 'account list'
 }
 
 func newStatus(e env) *cobra.Command {
@@ -148,6 +156,14 @@ func (w *workspace) status(ctx context.Context) (statusView, error) {
 	if v.Limits, err = w.usage(ctx); err != nil {
 		return v, err
 	}
+	accounts, err := w.db.Accounts(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.States = []accountState{}
+	for _, a := range accounts {
+		v.States = append(v.States, accountState{a.Label, a.State})
+	}
 	for _, s := range sources {
 		for _, m := range evidence.Missing(evidence.Range{Lo: 1, Hi: top[s.ID]}, evidence.Merge(ranges[s.ID])) {
 			v.Missing += m.Hi - m.Lo + 1
@@ -166,6 +182,14 @@ func (e env) statusText(v statusView) error {
 	}
 	for _, l := range v.Limits {
 		if _, err := fmt.Fprintf(e.out, "%-14s account %s: %d of %d (%s) %s\n", "limit", l.Account, l.Used, l.Of, l.Confidence, l.Title); err != nil {
+			return err
+		}
+	}
+	for _, a := range v.States {
+		if a.State == store.AccountOK {
+			continue
+		}
+		if _, err := fmt.Fprintf(e.out, "%-14s account %s: %s\n", "not reading", a.Account, a.State); err != nil {
 			return err
 		}
 	}
