@@ -59,7 +59,7 @@ func ParseProxy(link, secret string) (Proxy, error) {
 		return Proxy{}, errSecretInLink
 	case p.scheme != schemeSOCKS5 && p.scheme != schemeMTProxy:
 		return Proxy{}, fmt.Errorf("there is no proxy of the kind %q: socks5 and mtproxy are known", evidence.Caption(u.Scheme, 20))
-	case err != nil || bad != nil || host == "" || n == 0:
+	case err != nil || bad != nil || host == "" || n == 0, evidence.OneLine(host, 253) != host:
 		return Proxy{}, fmt.Errorf("%q is not host:port", evidence.Caption(p.address, 80))
 	}
 	if p.scheme == schemeSOCKS5 {

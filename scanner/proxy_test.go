@@ -46,6 +46,7 @@ func TestParseProxy(t *testing.T) {
 		"no port":            {"socks5://proxy.example", "", "", "not host:port"},
 		"port out of range":  {"socks5://proxy.example:70000", "", "", "not host:port"},
 		"no link":            {"\x7f://", "hunter2", "", "a proxy is socks5://"},
+		"one that is hidden": {"tg://proxy?server=proxy%1bc.example&port=443", secret, "", "not host:port"},
 		"an escape sequence": {"socks5://proxy\x1b[2J.example:1080", "", "", "a proxy is socks5://"},
 	} {
 		t.Run(name, func(t *testing.T) {
