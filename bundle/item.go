@@ -331,7 +331,7 @@ func idsOf(e *evidence.Evidence) []string {
 		names = append(names, strconv.FormatInt(n, 10))
 	}
 	for _, m := range e.Collection.Media {
-		names = append(names, m.ID)
+		names = append(names, m.ID, m.File)
 	}
 	for _, f := range e.Findings {
 		names = append(names, f.ID)

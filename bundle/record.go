@@ -109,7 +109,7 @@ type recordSource struct {
 	URL       string              `json:"url,omitempty"`
 	MessageID int64               `json:"message_id"`
 	Context   *evidence.Context   `json:"context,omitempty"`
-	Media     []evidence.Media    `json:"media,omitempty"` // described, not downloaded; no digests of originals here
+	Media     []evidence.Media    `json:"media,omitempty"` // described; those with a file are under the seal; no digests of originals here
 }
 
 // recordRaw points to the sealed original. SHA256 is the commitment: the
@@ -222,7 +222,7 @@ func (b *builder) collection(r *record, e *evidence.Evidence) {
 		c.Context.PostAuthor = caption(c.Context.PostAuthor)
 		r.Source.Context, r.Source.About = &c.Context, caption(e.Source.About)
 		for _, m := range c.Media {
-			r.Source.Media = append(r.Source.Media, evidence.Media{ID: line(m.ID), MIME: caption(m.MIME), Size: m.Size})
+			r.Source.Media = append(r.Source.Media, evidence.Media{ID: line(m.ID), MIME: caption(m.MIME), Size: m.Size, File: line(m.File), NotKept: line(m.NotKept)})
 		}
 	}
 	if p.has(stateChecks) {

@@ -85,6 +85,7 @@ func (k *Maker) files(m Message, e Evidence) ([]Raw, error) {
 		}
 		files = slices.Clone(raw)
 	}
+	files = append(files, m.Files...)
 	type original struct {
 		Name   string `json:"name"`
 		SHA256 string `json:"sha256"`

@@ -78,13 +78,14 @@ type Message struct {
 	Request    string                // the method and parameters that brought it
 	Raw        func() ([]Raw, error) // the bytes to seal; called only for evidence
 	Media      []Media
+	Files      []Raw // those of Media that were fetched, to be sealed
 	Context    Context
 	Forward    string // username of the channel that it was forwarded from, "" where Telegram does not say
 }
 
 // A Raw is one file of the sealed container. It prints as its name.
 type Raw struct {
-	Name string // "raw.tl", "raw.json": letters, digits, dot, hyphen
+	Name string // "raw.tl", "raw.json", "media/1-42": letters, digits, dot, hyphen
 	Data []byte
 }
 
@@ -94,11 +95,14 @@ func (r Raw) Format(w fmt.State, _ rune) { fmt.Fprintf(w, "%s [%d bytes]", r.Nam
 // MarshalJSON keeps the content out of JSON.
 func (r Raw) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(r)) }
 
-// Media describes an attachment that was not downloaded.
+// Media describes an attachment. Its digest is under the seal alone: a known
+// file could be told by it.
 type Media struct {
-	ID   string `json:"id"`
-	MIME string `json:"mime"`
-	Size int64  `json:"size"`
+	ID      string `json:"id"`
+	MIME    string `json:"mime"`
+	Size    int64  `json:"size"`
+	File    string `json:"file,omitempty"`     // its name in the sealed container, "" where it is not there
+	NotKept string `json:"not_kept,omitempty"` // why
 }
 
 // Context is what Telegram says around a message, kept because it leads to the

@@ -48,7 +48,7 @@ func (r *run) reread(ctx context.Context, w *watched, recent page, missing []evi
 	}
 	shown, now := map[int]uint64{}, r.scanner.config.Now()
 	for _, p := range pages {
-		var found []evidence.Evidence
+		var found []piece
 		for _, m := range p.messages {
 			id := int64(m.GetID())
 			if !edited(m) || slices.ContainsFunc(missing, func(r evidence.Range) bool { return r.Lo <= id && id <= r.Hi }) {
@@ -69,10 +69,7 @@ func (r *run) reread(ctx context.Context, w *watched, recent page, missing []evi
 		if len(found) == 0 {
 			continue
 		}
-		err := r.record.add(func(b *evidence.Batch) {
-			b.Evidence = append(b.Evidence, found...)
-			w.tellLate(b, span(p.messages))
-		})
+		err := r.record.add(func(b *evidence.Batch) { w.tellLate(b, span(p.messages)) }, found...)
 		if err != nil {
 			return err
 		}

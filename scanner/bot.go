@@ -102,8 +102,10 @@ func (s *Scanner) Probe(ctx context.Context, o ProbeOptions) (replies int, err e
 			if err := r.begin(ctx, client, self); err != nil {
 				return err
 			}
-			replies, err = r.probe(ctx, r.sources[o.Bot.ID], o)
-			return err
+			if replies, err = r.probe(ctx, r.sources[o.Bot.ID], o); err != nil {
+				return err
+			}
+			return r.record.settle("") // files are fetched while there is a connection
 		})
 	})
 	return replies, err

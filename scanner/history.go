@@ -348,7 +348,7 @@ func (r *run) readPage(ctx context.Context, w *watched, left evidence.Range) par
 func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Range) error {
 	r.scanner.meter.count(func(s *Stats) { s.Messages[origin] += int64(len(p.messages)) })
 	now := r.scanner.config.Now()
-	var found []evidence.Evidence
+	var found []piece
 	for _, class := range p.messages {
 		e, ok, err := r.examine(w, class, origin, p.request, now)
 		if err != nil {
@@ -359,10 +359,9 @@ func (r *run) take(w *watched, p page, origin evidence.Origin, seen evidence.Ran
 		}
 	}
 	return r.record.add(func(b *evidence.Batch) {
-		b.Evidence = append(b.Evidence, found...)
 		w.tellLate(b, seen)
 		observe(b, evidence.Observed{SourceID: w.ID, Range: seen, How: origin, Account: r.scanner.config.Account, At: now})
-	})
+	}, found...)
 }
 
 // observe adds what was seen to a batch, in one with the last of its source where
@@ -381,13 +380,13 @@ func observe(b *evidence.Batch, o evidence.Observed) {
 // examine makes evidence of a message that holds findings, and of an edited one
 // that no longer does: the keeper drops that where it never did. Most messages
 // hold nothing, and nothing more than their text is looked at.
-func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin, request string, now time.Time) (evidence.Evidence, bool, error) {
+func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin, request string, now time.Time) (piece, bool, error) {
 	full, ok := class.AsNotEmpty()
 	if !ok { // a deleted place has no content
-		return evidence.Evidence{}, false, nil
+		return piece{}, false, nil
 	}
 	if err := r.migrated(w, class); err != nil {
-		return evidence.Evidence{}, false, err
+		return piece{}, false, err
 	}
 	text, left := shown(class)
 	if left != "" {
@@ -398,15 +397,41 @@ func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin,
 		r.scanner.matches.Add(int64(n))
 	}
 	if len(result.Findings) == 0 && (origin == evidence.Backfill || !edited(class)) {
-		return evidence.Evidence{}, false, nil
+		return piece{}, false, nil
 	}
 	m := convert(w.source(), full, text, origin, request, now)
 	m.Forward = r.names.of(m.Context.ForwardFrom)
-	e, err := r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, r.clock.at(now))
+	e, err := r.make(w, full, m, result, r.clock.at(now))
 	if err != nil {
 		return e, false, fmt.Errorf("making evidence: %w", err)
 	}
 	return e, true, nil
+}
+
+// make makes evidence: at once, or where the message has files, when these are
+// fetched.
+func (r *run) make(w *watched, class tg.NotEmptyMessage, m evidence.Message, result evidence.Result, clock evidence.Clock) (piece, error) {
+	seal := func(m evidence.Message) (evidence.Evidence, error) {
+		return r.scanner.config.Maker.Make(m, result, r.scanner.config.Account, r.self, clock)
+	}
+	t, ok := class.(*tg.Message)
+	if !ok || len(m.Media) == 0 || len(result.Findings) == 0 {
+		e, err := seal(m)
+		return piece{Evidence: e}, err
+	}
+	if r.scanner.config.MaxMedia < 0 {
+		for i := range m.Media {
+			m.Media[i].NotKept = "size only: fetching is turned off"
+		}
+		e, err := seal(m)
+		return piece{Evidence: e}, err
+	}
+	later := make(chan made, 1)
+	r.files.fetch(w, t, m, func(m evidence.Message) {
+		e, err := seal(m)
+		later <- made{e, err}
+	})
+	return piece{later: later}, nil
 }
 
 // edited reports whether a message was ever edited, also where Telegram does not

@@ -47,24 +47,11 @@ func raw(class tg.NotEmptyMessage) ([]evidence.Raw, error) {
 	return []evidence.Raw{{Name: "raw.tl", Data: b.Buf}, {Name: "raw.json", Data: readable}}, nil
 }
 
-// media describes what hangs on a message and was not downloaded.
+// media describes the files under a message.
 func media(class tg.MessageMediaClass) []evidence.Media {
 	var out []evidence.Media
-	switch m := class.(type) {
-	case *tg.MessageMediaDocument:
-		if d, ok := m.Document.(*tg.Document); ok {
-			out = append(out, evidence.Media{ID: fmt.Sprint(d.ID), MIME: evidence.Caption(d.MimeType, 80), Size: d.Size})
-		}
-	case *tg.MessageMediaPhoto:
-		if p, ok := m.Photo.(*tg.Photo); ok {
-			out = append(out, evidence.Media{ID: fmt.Sprint(p.ID), MIME: "image/jpeg"})
-		}
-	case *tg.MessageMediaPaidMedia:
-		for _, each := range m.ExtendedMedia {
-			if open, ok := each.(*tg.MessageExtendedMedia); ok {
-				out = append(out, media(open.Media)...)
-			}
-		}
+	for _, a := range attachments(class) {
+		out = append(out, a.Media)
 	}
 	return out
 }

@@ -110,6 +110,9 @@ func (g *guard) due(ctx context.Context, method string) error {
 	case wait > g.pace.most(method):
 		return fmt.Errorf("%w: %s may be called again in %s, the cap is %s", ErrFloodWait, method, wait.Round(time.Second), g.pace.most(method))
 	}
+	if deadline, limited := ctx.Deadline(); limited && deadline.Before(w.Until) {
+		return fmt.Errorf("%w: %s may be called again in %s, which is too late", ErrFloodWait, method, wait.Round(time.Second))
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -52,7 +52,7 @@ func (s *Scanner) Recheck(ctx context.Context, sources []evidence.Source, target
 				}
 				samples = append(samples, seen...)
 			}
-			return nil
+			return r.record.settle("") // files are fetched while there is a connection
 		})
 	})
 	return samples, err
@@ -298,7 +298,7 @@ func (r *run) control(ctx context.Context, w *watched) (string, error) {
 // keepVersions records what messages say now; a version that is there is one.
 func (r *run) keepVersions(w *watched, messages []tg.MessageClass, request string) error {
 	now := r.scanner.config.Now()
-	var found []evidence.Evidence
+	var found []piece
 	for _, class := range messages {
 		e, ok, err := r.examine(w, class, evidence.Poll, request, now)
 		if err != nil {
@@ -311,7 +311,7 @@ func (r *run) keepVersions(w *watched, messages []tg.MessageClass, request strin
 	if len(found) == 0 {
 		return nil
 	}
-	return r.record.add(func(b *evidence.Batch) { b.Evidence = append(b.Evidence, found...) })
+	return r.record.add(func(*evidence.Batch) {}, found...)
 }
 
 // editedSince reports whether Telegram gives a message another edit time than the

@@ -33,6 +33,7 @@ type recorder struct {
 	mu      sync.Mutex
 	wake    *sync.Cond
 	pending evidence.Batch
+	making  []making            // evidence of pending that waits for files
 	taken   int64               // batches handed to the keeper
 	done    int64               // batches committed
 	writing []evidence.Observed // of the batch that is being committed
@@ -60,12 +61,29 @@ func newRecorder(ctx context.Context, k Keeper, account, actor string, after fun
 	return r, nil
 }
 
-// add queues what change writes into the batch. It waits while too much is
-// pending, and fails when a commit has failed.
-func (r *recorder) add(change func(*evidence.Batch)) error {
+// A piece is evidence: made, or being made while files are fetched.
+type piece struct {
+	evidence.Evidence
+	later <-chan made // nil: it is made
+}
+
+type made struct {
+	evidence.Evidence
+	err error
+}
+
+// making is where in a batch what is being made belongs.
+type making struct {
+	at    int
+	later <-chan made
+}
+
+// add queues evidence, and what change writes into the batch. It waits while too
+// much is pending, and fails when a commit has failed.
+func (r *recorder) add(change func(*evidence.Batch), found ...piece) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.pending.Evidence) >= maxPending && r.failed == nil {
+	for (len(r.pending.Evidence) >= maxPending || len(r.making) >= filesWaiting) && r.failed == nil {
 		r.wake.Wait()
 	}
 	if r.failed != nil {
@@ -73,6 +91,12 @@ func (r *recorder) add(change func(*evidence.Batch)) error {
 	}
 	if r.closed {
 		return errors.New("the recorder is closed")
+	}
+	for _, p := range found {
+		if p.later != nil {
+			r.making = append(r.making, making{len(r.pending.Evidence), p.later})
+		}
+		r.pending.Evidence = append(r.pending.Evidence, p.Evidence)
 	}
 	change(&r.pending)
 	r.wake.Broadcast()
@@ -131,8 +155,12 @@ func (r *recorder) settle(sourceID string) error {
 func (r *recorder) run(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	for {
-		batch, ok, err := r.take()
+		batch, waits, ok, err := r.take()
 		if !ok {
+			return err
+		}
+		if err := complete(batch, waits); err != nil {
+			r.fail(err)
 			return err
 		}
 		fresh, err := r.keeper.Commit(ctx, batch)
@@ -151,8 +179,21 @@ func (r *recorder) run(ctx context.Context) error {
 	}
 }
 
+// complete waits for the evidence that is still being made. Every file has its
+// time limit, which began when it was found.
+func complete(b evidence.Batch, waits []making) error {
+	for _, w := range waits {
+		got := <-w.later
+		if got.err != nil {
+			return fmt.Errorf("making evidence: %w", got.err)
+		}
+		b.Evidence[w.at] = got.Evidence
+	}
+	return nil
+}
+
 // take waits for something to commit; ok is false at the end.
-func (r *recorder) take() (evidence.Batch, bool, error) {
+func (r *recorder) take() (b evidence.Batch, waits []making, ok bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.pending.Empty() && !r.closed && r.failed == nil {
@@ -165,21 +206,22 @@ func (r *recorder) take() (evidence.Batch, bool, error) {
 		r.wake.Broadcast()
 	})
 	defer stop.Stop()
-	for time.Now().Before(until) && len(r.pending.Evidence) < maxPending/2 && r.settles == 0 && !r.closed && r.failed == nil {
+	for time.Now().Before(until) && len(r.pending.Evidence) < maxPending/2 && len(r.making) < filesWaiting && r.settles == 0 && !r.closed && r.failed == nil {
 		r.wake.Wait()
 	}
 	if r.failed != nil {
-		return evidence.Batch{}, false, r.failed
+		return evidence.Batch{}, nil, false, r.failed
 	}
 	if r.pending.Empty() {
-		return evidence.Batch{}, false, nil
+		return evidence.Batch{}, nil, false, nil
 	}
 	batch := r.pending
 	batch.Actor = r.actor
+	waits, r.making = r.making, nil
 	r.pending, r.writing = evidence.Batch{}, batch.Observed
 	r.taken++
 	r.wake.Broadcast()
-	return batch, true, nil
+	return batch, waits, true, nil
 }
 
 // The rest is what the update manager keeps its place with.

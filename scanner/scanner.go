@@ -82,6 +82,8 @@ type Keeper interface {
 	UpdateState(ctx context.Context, account string) (evidence.UpdateState, []evidence.ChannelState, bool, error)
 	// Coverage lists what was observed of a source, or of all for "".
 	Coverage(ctx context.Context, sourceID string) ([]evidence.Observed, error)
+	// Versions lists what is kept of a message.
+	Versions(ctx context.Context, sourceID string, messageID int64) ([]evidence.Evidence, error)
 }
 
 // A Server is a data centre that is not one of Telegram's own.
@@ -120,6 +122,8 @@ type Config struct {
 	LookupsPerDay   int                      // of names by the account; 0: as limits.yaml says
 	PollsPerMinute  int                      // looks of the account at all such sources; 0: 30
 	ConnectTimeout  time.Duration            // for the first answer; 0: 30 seconds
+	MaxMedia        int64                    // bytes fetched of a message's files, MaxMedia at most; 0: MaxMedia; below: none
+	MediaTime       time.Duration            // for the files of one message; 0: 10 seconds
 }
 
 // An EventKind says what an Event tells.
@@ -198,6 +202,14 @@ func New(c Config) (*Scanner, error) {
 	}
 	if c.ConnectTimeout <= 0 {
 		c.ConnectTimeout = 30 * time.Second
+	}
+	if c.MaxMedia == 0 || c.MaxMedia > MaxMedia {
+		c.MaxMedia = MaxMedia
+	}
+	if c.MediaTime <= 0 {
+		// Less than a connection may be without an answer: a file that does not come
+		// holds the reading up for so long at most.
+		c.MediaTime = 10 * time.Second
 	}
 	if c.Now == nil {
 		c.Now = time.Now

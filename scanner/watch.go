@@ -36,6 +36,7 @@ type run struct {
 	clock    compared
 	seed     maphash.Seed
 	record   *recorder
+	files    *fetcher
 	slots    chan struct{}
 	polls    *rate.Limiter
 	sources  map[string]*watched // by id
@@ -173,7 +174,10 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 			for _, w := range r.sources {
 				work.Go(func() error { return r.follow(ctx, w, func() {}, true) })
 			}
-			return work.Wait()
+			if err := work.Wait(); err != nil {
+				return err
+			}
+			return r.record.settle("") // files are fetched while there is a connection
 		})
 	}
 	manager := updates.New(updates.Config{
@@ -300,7 +304,7 @@ func (r *run) failing(ctx context.Context) error {
 }
 
 func (r *run) begin(ctx context.Context, client *telegram.Client, self *tg.User) error {
-	r.api, r.invoker, r.self = client.API(), client, self.ID
+	r.api, r.invoker, r.self, r.files = client.API(), client, self.ID, newFetcher(ctx, r, client)
 	var err error
 	r.clock, err = r.scanner.clock(ctx, r.api)
 	return err
@@ -432,17 +436,18 @@ func (r *run) pushed(class tg.MessageClass, edit bool) error {
 		w.hear(int64(class.GetID()))
 	}
 	w.wholeUntil(now)
+	var pieces []piece
+	if found {
+		pieces = append(pieces, e)
+	}
 	return r.record.add(func(b *evidence.Batch) {
-		if found {
-			b.Evidence = append(b.Evidence, e)
-		}
-		if found && edit && len(e.Findings) == 0 { // others are kept in any case
-			w.hold(int64(class.GetID()), func(b *evidence.Batch) { b.Evidence = append(b.Evidence, e) })
+		if found && edit && e.later == nil && len(e.Findings) == 0 { // others are kept in any case
+			w.hold(int64(class.GetID()), func(b *evidence.Batch) { b.Evidence = append(b.Evidence, e.Evidence) })
 		}
 		if !edit {
 			observe(b, evidence.Observed{SourceID: w.ID, Range: w.live(int64(class.GetID())), How: evidence.Live, Account: r.scanner.config.Account, At: now})
 		}
-	})
+	}, pieces...)
 }
 
 func (r *run) deleted(w *watched, ids []int) error {

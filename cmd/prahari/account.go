@@ -77,6 +77,11 @@ func (w *workspace) client(ctx context.Context, account string, maker *evidence.
 		MaxFloodWait: time.Duration(w.config.Watch.MaxFloodWait), PollInterval: time.Duration(w.config.Watch.PollInterval),
 		MaxPollInterval: time.Duration(w.config.Watch.MaxPollInterval), PollsPerMinute: w.config.Watch.PollsPerMinute,
 	}
+	if most := w.config.Watch.MaxMedia; most != nil {
+		if c.MaxMedia = int64(*most); c.MaxMedia == 0 {
+			c.MaxMedia = -1
+		}
+	}
 	limits, err := w.limits()
 	if err != nil {
 		return nil, err

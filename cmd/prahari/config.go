@@ -15,6 +15,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"prahari/evidence"
+	"prahari/scanner"
 )
 
 const configName = "prahari.yaml"
@@ -78,6 +79,7 @@ type watchConfig struct {
 	MaxFloodWait    duration            `yaml:"max_flood_wait,omitempty"`    // longer waits end the run with exit code 6
 	FloodWaits      map[string]duration `yaml:"flood_waits,omitempty"`       // the same for single methods
 	PeerFloodRest   duration            `yaml:"peer_flood_rest,omitempty"`   // nothing is written so long after PEER_FLOOD
+	MaxMedia        *byteCount          `yaml:"max_media,omitempty"`         // fetched of the files of a message with a finding; 0: none; default and most: 1048576
 }
 
 // stampConfig says who time-stamps the custody log, and how often.
@@ -145,6 +147,20 @@ func (d *duration) UnmarshalText(text []byte) error {
 }
 
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// byteCount is a number of bytes that may be fetched of a message.
+type byteCount int64
+
+func (b *byteCount) UnmarshalText(text []byte) error {
+	v, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || v < 0 || v > scanner.MaxMedia {
+		return fmt.Errorf("%q is not a number of bytes from 0 (fetch none) to %d: more of a leak is not copied", evidence.Caption(string(text), 40), scanner.MaxMedia)
+	}
+	*b = byteCount(v)
+	return nil
+}
+
+func (b byteCount) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int64(b), 10), nil }
 
 func readConfig(path string) (config, error) {
 	var c config
