@@ -243,6 +243,16 @@ func (v findingView) text() string {
 		line("version", "%s %s %s", s.State, stamp(s.At), s.EvidenceID)
 	}
 	line("collected", "%s by %s, %s, with %s %s", stamp(v.CapturedAt), v.Collection.Operator, v.Origin, v.Collection.Tool.Name, v.Collection.Tool.Version)
+	for _, m := range v.Collection.Media {
+		state := "described only"
+		switch {
+		case m.File != "":
+			state = "sealed as " + m.File
+		case m.NotKept != "":
+			state = m.NotKept
+		}
+		line("file", "%s, %d bytes; %s", evidence.OneLine(m.MIME, 80), m.Size, state)
+	}
 	line("sealed", "%d bytes, commitment sha256 %s", v.Sealed, v.Commitment)
 	if !v.PurgedAt.IsZero() {
 		fmt.Fprintf(&b, "purged       %s: text and sealed original were deleted, digests and custody stay\n", stamp(v.PurgedAt))
