@@ -184,7 +184,11 @@ func verify(ctx context.Context, c container, at string, opts Options) (Report, 
 	v.report.OK = !slices.ContainsFunc(v.report.Checks, func(c Check) bool { return c.Status == Fail })
 	if !v.report.OK {
 		all := v.report.Problems()
-		return v.report, fmt.Errorf("%w: %s (%d problem(s) in all)", ErrBroken, all[0], len(all))
+		more := ""
+		if n := len(all) - 1; n > 0 {
+			more = fmt.Sprintf(", and %d more", n)
+		}
+		return v.report, fmt.Errorf("%w: %s%s", ErrBroken, all[0], more)
 	}
 	return v.report, nil
 }

@@ -30,7 +30,7 @@ func NewSealer(publicKeys []string) (*Sealer, error) {
 		key = strings.TrimSpace(key)
 		r, err := parseRecipient(key)
 		if err != nil {
-			return nil, fmt.Errorf("recipient %q is not an age X25519 public key (age1…)", Caption(key, 24))
+			return nil, fmt.Errorf("recipient %q is not an age X25519 public key: it is the line 'age1…' that 'age-keygen' prints", Caption(key, 24))
 		}
 		id := string(r.public.Bytes())
 		if seen[id] {

@@ -197,7 +197,7 @@ func (l *linter) complainant() {
 	switch expires, err := time.ParseInLocation(time.DateOnly, own.AuthorityExpires, ist); {
 	case !strings.HasPrefix(l.Notice.Kind, "telegram-") && l.Notice.Kind != "gac-appeal": // others ask for it in their own words
 	case own.Capacity == "":
-		l.add(Error, "L07", "the capacity of the complainant is not stated")
+		l.add(Error, "L07", "the capacity of the complainant is not stated: 'capacity' in the facts file")
 	case strings.Contains(capacity, "agent") && own.Authority == "":
 		l.add(Error, "L07", "an authorised agent attaches the authority: name it under 'authority'")
 	case own.AuthorityExpires != "" && err != nil:

@@ -18,7 +18,7 @@ space         pick, or not       s   suppress this form in its source (asks why)
 a             pick all listed    S   suppress it in every source (asks why)
 enter         whole text, list   +   add to a case (asks which)
 pgup pgdown   scroll the text    u   take back your last act
-/             search the list    d   undecided, confirmed, false, suppressed, all
+/             search the list    d   undecided, confirmed, … all
 o             only this source   v   all severities, medium+, high+, critical
 esc           clear the picks    ?   these keys
 q             quit

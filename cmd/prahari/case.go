@@ -79,7 +79,7 @@ func (w *workspace) chosen(ctx context.Context, o caseOptions) ([]string, error)
 	for _, name := range o.findings {
 		kept, _, err := w.db.Finding(ctx, name)
 		if err != nil {
-			return nil, fmt.Errorf("finding %s: %w", evidence.Caption(name, 40), err)
+			return nil, findingError(name, err)
 		}
 		ids = append(ids, kept.ID)
 	}

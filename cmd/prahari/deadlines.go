@@ -153,7 +153,7 @@ func (e env) deadlines(ctx context.Context, o deadlineOptions) (err error) {
 func (e env) printClocks(views []clockView, o deadlineOptions, now time.Time) error {
 	none := "No clock runs. 'prahari notice record-sent' starts those of a notice, 'prahari deadlines start' any other."
 	if o.within > 0 {
-		none = "Nothing is due within " + o.within.String() + "."
+		none = "Nothing is due within " + span(o.within) + "."
 	}
 	err := printList(e, views, none,
 		column[clockView]{"clock", func(v clockView) string { return v.ID }, 0},

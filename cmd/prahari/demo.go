@@ -217,19 +217,7 @@ func trustDemo(workspace string, a tsa.Authority) error {
 
 // configure points the workspace at the embedded data centre.
 func (d *demo) configure() error {
-	path := filepath.Join(d.workspace, configName)
-	c, err := readConfig(path)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(d.workspace, "keys", "dc.pem"), d.dc.PublicKeyPEM(), 0o600); err != nil {
-		return err
-	}
-	c.Telegram = telegramConfig{APIID: 12345, APIHash: "demo", DC: d.dc.DCs()[0].ID, PublicKeys: []string{"keys/dc.pem"}}
-	for _, dc := range d.dc.DCs() {
-		c.Telegram.Servers = append(c.Telegram.Servers, server{DC: dc.ID, Address: dc.Addr})
-	}
-	return writeConfig(path, c)
+	return connect(d.workspace, d.dc)
 }
 
 const (

@@ -247,6 +247,9 @@ func (e env) openingReason(o openOptions) (reason, approver string, err error) {
 // identityFile reads an age identity, asking for the passphrase that it may have.
 func (e env) identityFile(path string) ([]byte, error) {
 	data, err := secretFile(path, "identity")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no identity at %s: --identity names the file that 'age-keygen' made for one of the bundle's recipients", path)
+	}
 	if err != nil {
 		return nil, err
 	}

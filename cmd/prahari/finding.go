@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -160,6 +161,15 @@ func (e env) findingShow(ctx context.Context, id string) (err error) {
 	return err
 }
 
+// findingError says how to find the ids that there are.
+func findingError(id string, err error) error {
+	err = fmt.Errorf("finding %s: %w", evidence.Caption(id, 40), err)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w; 'prahari finding list' shows what there is", err)
+	}
+	return err
+}
+
 func (w *workspace) finding(ctx context.Context, id string) (findingView, error) {
 	if id == "latest" {
 		rows, err := w.db.Findings(ctx, store.Filter{Limit: 1})
@@ -173,7 +183,7 @@ func (w *workspace) finding(ctx context.Context, id string) (findingView, error)
 	}
 	kept, ev, err := w.db.Finding(ctx, id)
 	if err != nil {
-		return findingView{}, fmt.Errorf("finding %s: %w", evidence.Caption(id, 40), err)
+		return findingView{}, findingError(id, err)
 	}
 	v := findingView{
 		Kept: kept, Source: sourceName(ev.Source), MessageID: ev.MessageID, URL: ev.URL, PostedAt: ev.PostedAt, EditedAt: ev.EditedAt,

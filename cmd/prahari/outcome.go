@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -92,5 +94,19 @@ func outcome(ctx context.Context, err error) (code int, say string) {
 	case strings.HasPrefix(err.Error(), "unknown command"): // cobra has no type for it
 		return exitUsage, err.Error() + "\nRun 'prahari --help' for usage."
 	}
-	return exitFailed, err.Error()
+	return exitFailed, err.Error() + missingFolder(err)
+}
+
+// missingFolder says which folder is not there where a file could not be made
+// for want of it: the error names a temporary file that nobody asked for.
+func missingFolder(err error) string {
+	var at *fs.PathError
+	if !errors.As(err, &at) || !errors.Is(at, fs.ErrNotExist) {
+		return ""
+	}
+	folder := filepath.Dir(at.Path)
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return "; there is no folder " + folder + ": make it first, or name another"
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"prahari/evidence"
 )
 
 const rootLong = `Prahari watches public Telegram channels and bots for leaked personal records,
@@ -19,7 +22,12 @@ func newRoot(e env) *cobra.Command {
 	root := &cobra.Command{
 		Use: "prahari", Short: "Find leaked personal records on Telegram and get them taken down",
 		Long: rootLong, SilenceErrors: true, SilenceUsage: true,
-		Args: usageArgs(cobra.NoArgs),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageErrorf(cmd, "unknown command %q%s", evidence.Caption(args[0], 40), meant(cmd, args[0]))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(e.in)
@@ -53,7 +61,7 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 		Use: use, Short: short,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageErrorf(cmd, "there is no 'prahari %s %s'", use, args[0])
+				return usageErrorf(cmd, "there is no 'prahari %s %s'%s", use, evidence.Caption(args[0], 40), meant(cmd, args[0]))
 			}
 			return nil
 		},
@@ -63,13 +71,34 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// usageArgs makes a wrong number of arguments a usage error.
+// meant names the verbs that were perhaps meant.
+func meant(cmd *cobra.Command, typed string) string {
+	cmd.SuggestionsMinimumDistance = 2
+	near := cmd.SuggestionsFor(typed)
+	if len(near) == 0 {
+		return ""
+	}
+	return ": did you mean '" + strings.Join(near, "' or '") + "'?"
+}
+
+// usageArgs makes a wrong number of arguments a usage error that shows which
+// ones the command takes.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{cmd.CommandPath(), err}
+		err := check(cmd, args)
+		if err == nil {
+			return nil
 		}
-		return nil
+		_, takes, _ := strings.Cut(cmd.Use, " ")
+		switch {
+		case len(args) == 0:
+			err = fmt.Errorf("'%s' needs more: %s", cmd.CommandPath(), takes)
+		case takes == "":
+			err = fmt.Errorf("'%s' takes flags only, not %q", cmd.CommandPath(), evidence.Caption(args[0], 40))
+		default:
+			err = fmt.Errorf("'%s' takes %s, and not what was given (%s); put words with blanks in quotes", cmd.CommandPath(), takes, count(len(args), "argument"))
+		}
+		return usageError{cmd.CommandPath(), err}
 	}
 }
 

@@ -101,6 +101,9 @@ func (e env) scan(ctx context.Context, o scanOptions) error {
 			failed = err
 		}
 	}
+	if failed != nil && s.files == 0 && len(o.paths) == 1 {
+		return failed // nothing was read, so that there is nothing to count
+	}
 	e.say("%s in %s of %s.", count(s.found, "finding"), count(s.read, "message"), count(s.files, "file"))
 	if s.skipped > 0 {
 		e.say("%d files were skipped: they are not text.", s.skipped)
@@ -119,6 +122,9 @@ func (s *scan) path(ctx context.Context, path string) error {
 		return s.reader(ctx, s.env.in, "standard input", -1)
 	}
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is nothing at %s: name a file, a folder, or - for standard input", path)
+	}
 	if err != nil {
 		return fmt.Errorf("scanning: %w", err)
 	}

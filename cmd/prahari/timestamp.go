@@ -134,6 +134,7 @@ func (e env) stampAll(ctx context.Context, s *stamper) error {
 	}
 	bar := e.bar(int64(len(waiting)), "asking for time stamps", false)
 	var failed error
+	said := map[string]bool{} // one authority that is away says the same for each stamp
 	for i, p := range waiting {
 		got, err := s.try(ctx, p, time.Now())
 		_ = bar.Set(i + 1)
@@ -141,7 +142,9 @@ func (e env) stampAll(ctx context.Context, s *stamper) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			failed = errors.Join(failed, err)
+			if !said[err.Error()] {
+				said[err.Error()], failed = true, errors.Join(failed, err)
+			}
 			continue
 		}
 		if e.global.json {

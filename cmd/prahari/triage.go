@@ -63,8 +63,12 @@ const maxTriage = 5000
 
 func (e env) triage(cmd *cobra.Command, o triageOptions) (err error) {
 	if term := e.getenv("TERM"); !e.inTTY || !e.outTTY || term == "dumb" || term == "" {
-		return fmt.Errorf("triage needs a terminal that can move its cursor (this one is %q). Use 'prahari finding list --decision triage', "+
-			"'finding show ID', 'finding confirm|false-positive|suppress ID…' and 'finding undo' instead", term)
+		what := fmt.Sprintf("the one here is %q", evidence.Caption(term, 20))
+		if !e.inTTY || !e.outTTY {
+			what = "here is a pipe or a file"
+		}
+		return fmt.Errorf("triage needs a terminal that can move its cursor (%s). Use 'prahari finding list --decision triage', "+
+			"'finding show ID', 'finding confirm|false-positive|suppress ID…' and 'finding undo' instead", what)
 	}
 	ctx := cmd.Context()
 	w, err := e.openWorkspace(ctx)
