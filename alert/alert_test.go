@@ -2,6 +2,7 @@ package alert_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -223,6 +224,35 @@ func TestMailArrives(t *testing.T) {
 	}
 	if err := m.Send(t.Context(), message("x")); err == nil || len(box.mails) != 1 {
 		t.Errorf("sent in the open: %v", err)
+	}
+}
+
+// A server that takes the connection and says nothing holds up nobody.
+func TestASilentMailServerEndsWithTheWatch(t *testing.T) {
+	var listen net.ListenConfig
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	m, err := alert.NewMailbox(alert.MailConfig{Server: l.Addr().String(), From: "prahari@example.org", To: []string{"desk@example.org"}, TLS: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Send(ctx, message("x")) }()
+	if _, err := l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(10 * time.Second): // the mailbox's own timeout is twice as long
+		t.Error("the mail server holds up the end")
 	}
 }
 

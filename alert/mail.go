@@ -91,7 +91,16 @@ func (m *Mailbox) Send(ctx context.Context, a Message) error {
 	if err != nil {
 		return fmt.Errorf("mailing: %w", err)
 	}
-	if err := c.DialAndSendWithContext(ctx, msg); err != nil {
+	// The library heeds ctx while it connects, and its own timeout afterwards: a
+	// server that says nothing must not hold up the end of a watch.
+	sent := make(chan error, 1)
+	go func() { sent <- c.DialAndSendWithContext(ctx, msg) }()
+	select {
+	case err = <-sent:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
 		return fmt.Errorf("mailing by %s: %w", m.config.Server, err)
 	}
 	return nil
