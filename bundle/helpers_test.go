@@ -117,6 +117,7 @@ func newRig(t testing.TB) *rig {
 				}, Fields: []string{"name"}}},
 			}},
 		}
+		e.Collection.Egress = []string{"direct connection, address not recorded", "SOCKS5 proxy proxy.example:1080", ""}[i%3] // that of a bot is old
 		if item.edited {
 			e.EditedAt = e.PostedAt.Add(time.Minute)
 		}

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -214,7 +215,7 @@ func (b *builder) collection(r *record, e *evidence.Evidence) {
 		host := plainHost(c.Host)
 		r.CollectorHost, r.Collector.AccountLabel = &host, line(c.Account)
 		if e.Source.Kind != evidence.File {
-			r.Egress = "direct connection, address not recorded"
+			r.Egress = cmp.Or(line(c.Egress), "not recorded")
 			r.VirtualIdentity = &recordIdentity{c.UserID, line(b.in.Organisation.Name)}
 		}
 	}

@@ -73,6 +73,7 @@ type Collection struct {
 	UserID   int64     `json:"telegram_user_id,omitempty"`
 	Operator string    `json:"operator"`
 	Request  string    `json:"request"`
+	Egress   string    `json:"egress_ip_or_proxy,omitempty"` // the way to Telegram, "" where it was not recorded
 	Host     Host      `json:"host"`
 	Tool     Tool      `json:"tool"`
 	Clock    Clock     `json:"time_source"`

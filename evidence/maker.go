@@ -39,7 +39,7 @@ func (k *Maker) Make(m Message, r Result, account string, userID int64, clock Cl
 		e.EditedAt = m.EditedAt.UTC()
 	}
 	e.Collection = Collection{
-		Account: account, UserID: userID, Operator: k.Operator, Request: m.Request,
+		Account: account, UserID: userID, Operator: k.Operator, Request: m.Request, Egress: m.Egress,
 		Host: k.Host, Tool: k.Tool, Clock: clock, At: e.CapturedAt, Media: m.Media, Context: m.Context,
 	}
 	for _, f := range r.Findings {

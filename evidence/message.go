@@ -76,6 +76,7 @@ type Message struct {
 	Origin     Origin
 	CapturedAt time.Time
 	Request    string                // the method and parameters that brought it
+	Egress     string                // the way to Telegram that it came by, "SOCKS5 proxy proxy.example:1080"
 	Raw        func() ([]Raw, error) // the bytes to seal; called only for evidence
 	Media      []Media
 	Files      []Raw // those of Media that were fetched, to be sealed

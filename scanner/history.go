@@ -400,7 +400,7 @@ func (r *run) examine(w *watched, class tg.MessageClass, origin evidence.Origin,
 		return piece{}, false, nil
 	}
 	m := convert(w.source(), full, text, origin, request, now)
-	m.Forward = r.names.of(m.Context.ForwardFrom)
+	m.Forward, m.Egress = r.names.of(m.Context.ForwardFrom), r.scanner.config.Proxy.Egress()
 	e, err := r.make(w, full, m, result, r.clock.at(now))
 	if err != nil {
 		return e, false, fmt.Errorf("making evidence: %w", err)

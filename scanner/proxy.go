@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -80,6 +81,23 @@ func (p Proxy) String() string {
 		return ""
 	}
 	return p.scheme + "://" + p.address
+}
+
+// Egress is what evidence says of the way to Telegram: the kind of proxy and where
+// it is, without user or secret.
+func (p Proxy) Egress() string {
+	host, port, err := net.SplitHostPort(p.address)
+	if err != nil { // none
+		return "direct connection, address not recorded"
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		host = evidence.Sweep(host) // a name may be made of somebody's number
+	}
+	kind := "SOCKS5 proxy "
+	if p.scheme == schemeMTProxy {
+		kind = "MTProxy "
+	}
+	return kind + net.JoinHostPort(host, port)
 }
 
 // mtproxySecret decodes the secret as people pass it on.

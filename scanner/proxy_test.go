@@ -25,6 +25,7 @@ import (
 	"github.com/things-go/go-socks5"
 
 	"prahari/evidence"
+	"prahari/fixtures"
 	"prahari/scanner"
 )
 
@@ -104,6 +105,30 @@ func (b *bench) onlyThrough(before int, o *outgoing) {
 	}
 }
 
+// What evidence says of the way shows no user, and no number that a host's name
+// is made of.
+func TestEgress(t *testing.T) {
+	secret, number := strings.Repeat("ab", 16), fixtures.MakePerson(1).Mobile
+	for _, tc := range []struct{ link, secret, want string }{
+		{"socks5://ana@proxy.example:1080", "hunter2", "SOCKS5 proxy proxy.example:1080"},
+		{"socks5://[2001:db8::1]:1080", "", "SOCKS5 proxy [2001:db8::1]:1080"},
+		{"socks5://203.0.113.110:10800", "", "SOCKS5 proxy 203.0.113.110:10800"},
+		{"mtproxy://proxy.example:443", secret, "MTProxy proxy.example:443"},
+		{"mtproxy://" + number + ".example:443", secret, "MTProxy XXXXXXXXXX.example:443"},
+	} {
+		p, err := scanner.ParseProxy(tc.link, tc.secret)
+		if err != nil {
+			t.Fatal(tc.link, err)
+		}
+		if got := p.Egress(); got != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.link, got, tc.want)
+		}
+	}
+	if got := (scanner.Proxy{}).Egress(); got != "direct connection, address not recorded" {
+		t.Errorf("without a proxy: got %q", got)
+	}
+}
+
 func TestSOCKS5IsTheOnlyWay(t *testing.T) {
 	b := newBench(t)
 	out := &outgoing{}
@@ -132,16 +157,17 @@ func TestSOCKS5IsTheOnlyWay(t *testing.T) {
 	if n := len(b.dc.Clients()); n != 0 {
 		t.Errorf("%d connections came beside the proxy that refused", n)
 	}
-	b.watchThrough(through("hunter2"), out)
+	b.watchThrough(through("hunter2"), out, "SOCKS5 proxy "+listener.Addr().String())
 	if s := logged.String(); s == "" || strings.Contains(s, "hunter") {
 		t.Errorf("the log is empty or shows a password:\n%s", s)
 	}
 }
 
 // watchThrough signs in, watches, and has the connection made anew, all through
-// a proxy.
-func (b *bench) watchThrough(through func(*scanner.Config), out *outgoing) {
+// a proxy, and reads in the evidence which way it came.
+func (b *bench) watchThrough(through func(*scanner.Config), out *outgoing, egress string) {
 	b.t.Helper()
+	secret := b.opener()
 	s := b.scanner(through)
 	if _, err := s.Login(b.t.Context(), b.prompts(phone, "")); err != nil {
 		b.t.Fatal(err)
@@ -166,6 +192,10 @@ func (b *bench) watchThrough(through func(*scanner.Config), out *outgoing) {
 	b.until("a post after the connection broke", func() bool { return len(b.ids(source)) == 3 })
 	_ = stop()
 	b.onlyThrough(0, out)
+	e, sealed := b.opened(secret, source, int(slices.Max(b.ids(source))))
+	if e.Collection.Egress != egress || !bytes.Contains(sealed["record.full.json"], []byte(`"egress_ip_or_proxy":"`+egress+`"`)) {
+		b.t.Errorf("the evidence says that it came by %q, want %q; the full record: %s", e.Collection.Egress, egress, sealed["record.full.json"])
+	}
 }
 
 func TestMTProxyIsTheOnlyWay(t *testing.T) {
@@ -187,7 +217,7 @@ func TestMTProxyIsTheOnlyWay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.watchThrough(func(c *scanner.Config) { c.Proxy, c.ConnectTimeout = p, 2*time.Minute }, &m.out)
+			b.watchThrough(func(c *scanner.Config) { c.Proxy, c.ConnectTimeout = p, 2*time.Minute }, &m.out, "MTProxy "+listener.Addr().String())
 		})
 	}
 }
