@@ -15,7 +15,6 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
-	"os"
 	"path"
 	"regexp"
 	"strconv"
@@ -49,8 +48,8 @@ type decoder struct {
 }
 
 // decodedWhole reports whether a file has to be read whole, since windows of it
-// say nothing, and goes back to its start.
-func decodedWhole(name string, f *os.File) (bool, error) {
+// say nothing.
+func decodedWhole(name string, f io.ReaderAt) (bool, error) {
 	head := make([]byte, 8)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -390,13 +389,10 @@ var pdfOffset = regexp.MustCompile(`(?m)^(\d{10}) \d{5} n[ \r]?$`)
 // like in UTF-16, which pdf passes on as text.
 var pdfNumbers = regexp.MustCompile(`/W(?:idths)? ?\[[\d\s.\[\]-]*\]|/(?:Title|Author|Subject|Keywords|Creator|Producer) ?<FEFF[0-9A-F]*>`)
 
-// withoutPlumbing blanks what a PDF spells in digits that the gate takes for
-// somebody's: what pdfNumbers are, and the rows of its table of objects, where
+// withoutPlumbing blanks what a PDF of ours spells in digits that the gate takes
+// for somebody's: what pdfNumbers are, and the rows of its table of objects, where
 // they tell the truth.
 func withoutPlumbing(content []byte) []byte {
-	if packedKind(content) != "pdf" {
-		return content
-	}
 	out := bytes.Clone(content)
 	blank := func(from, to int) {
 		for i := from; i < to; i++ {

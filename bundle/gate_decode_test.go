@@ -122,6 +122,8 @@ func TestGateDecodesWhatReadersDecode(t *testing.T) {
 		"office document, in runs":  {"machine/x.docx", docx(t, "2345 ", "67", "89 0124"), "text of markup"},
 		"PDF":                       {"certificate/x.pdf", onePagePDF("x", sentence), "content"},
 		"PDF, piece by piece":       {"certificate/x.pdf", onePagePDF("x", "2345 ", "67", "89 0124"), "text of a PDF"},
+		"PDF's widths of glyphs":    {"certificate/x.pdf", onePagePDF("x", "/W ["+planted+"]"), "content"},
+		"PDF's title in hex":        {"certificate/x.pdf", onePagePDF("x", "/Title <FEFF234567890124>"), "content"},
 		"PDF's title":               {"certificate/x.pdf", onePagePDF(`\062\063\064\065 6789 0124`, "x"), "about a PDF"},
 		"zip attached to a mail":    {"notices/x.eml", mail, "member of an archive"},
 		"PAN in base64":             {"machine/x.txt", b64("PAN " + plantedPAN + " of somebody"), "base64"},

@@ -17,6 +17,7 @@ func (b *builder) paper(name string, d document.Document) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	b.gate.draw(name, data)
 	return b.tree.write(name, data)
 }
 

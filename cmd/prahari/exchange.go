@@ -30,7 +30,7 @@ func newCaseExport(e env) *cobra.Command {
 		Use: "export CASE --format FORMAT", Short: "Export a case in a format that other desks' programs read",
 		Long: `Export a case, masked and marked with its TLP, as XARF 4 (a report for each public source),
 STIX 2.1, a MISP event, CASE/UCO in JSON-LD, CSV, or NDJSON. An export that shows an unmasked
-identifier is refused. Without --out it goes to standard output. Nothing is sent.`,
+identifier, whatever it is hidden in, is refused, as a bundle is. Without --out it goes to standard output. Nothing is sent.`,
 		Example: examples("prahari case export CASE0001 --format stix > case.stix.json", "prahari case export CASE0001 --format xarf --out exports"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,7 +66,7 @@ func (e env) caseExport(ctx context.Context, id string, o caseExportOptions) (er
 	if err != nil {
 		return err
 	}
-	if err := w.closed(files); err != nil {
+	if err := w.closed(ctx, x, files); err != nil {
 		return err
 	}
 	for _, f := range files {
@@ -96,15 +96,18 @@ func (e env) caseExport(ctx context.Context, id string, o caseExportOptions) (er
 	})
 }
 
-// closed refuses an export that shows an identifier of a person.
-func (w *workspace) closed(files []exchange.File) error {
-	for _, f := range files {
-		text := strings.ReplaceAll(string(f.Content), w.config.Organisation.Email, "")
-		if found := leaks(text); len(found) > 0 {
-			return fmt.Errorf("%s would show an unmasked %s at byte %d; nothing was written", f.Name, found[0].Kind, found[0].Start)
-		}
+// closed refuses an export that shows an identifier of a person, by the leak gate
+// of bundles and with its exceptions.
+func (w *workspace) closed(ctx context.Context, x exchange.Case, files []exchange.File) error {
+	in := bundle.Input{Case: x.Case, Organisation: bundle.Organisation{Email: x.Organisation.Email}}
+	if err := w.allow(ctx, &in); err != nil {
+		return err
 	}
-	return nil
+	var all []bundle.Further
+	for _, f := range files {
+		all = append(all, bundle.Further{Path: f.Name, Data: f.Content})
+	}
+	return bundle.Look(ctx, newGate(), in.Allow, x.Case, x.Items, all)
 }
 
 // exchange gathers a case for other desks' programs.
