@@ -20,6 +20,7 @@ import (
 	"filippo.io/age"
 	"github.com/spf13/cobra"
 
+	"prahari/bundle"
 	"prahari/evidence"
 	"prahari/store"
 )
@@ -29,9 +30,9 @@ func newEvidence(e env) *cobra.Command {
 }
 
 type openOptions struct {
-	identity, reason, approver, out, commitment, receipts string
-	items                                                 []string
-	dryRun                                                bool
+	identity, reason, approver, out, commitment, receipts, signer string
+	items                                                         []string
+	dryRun                                                        bool
 }
 
 func newEvidenceOpen(e env) *cobra.Command {
@@ -42,7 +43,9 @@ func newEvidenceOpen(e env) *cobra.Command {
 of evidence of a workspace. It takes a recipient's identity, which the scanning host never
 holds, a reason, and a second person who approves; all but the identity are recorded before
 a byte is written. Each original is checked: what was opened has the published commitment,
-and its files have the digests that are sealed with them.
+and its files have the digests that are sealed with them. What a bundle says it published
+was signed only if its signature holds: with --signer-fingerprint the whole bundle is
+verified first, and nothing of a damaged one is opened.
 
 What is written is plaintext: into a new folder of mode 0700, and nowhere else. Remove it
 when it has served its reason.
@@ -59,6 +62,9 @@ workspace's log later.`,
 			if o.identity == "" || o.out == "" {
 				return usageErrorf(cmd, "name the --identity to open with and the new folder to write to with --out")
 			}
+			if o.signer != "" && !isDir(args[0]) {
+				return usageErrorf(cmd, "--signer-fingerprint verifies a bundle's folder, and %s is none", evidence.Caption(args[0], 80))
+			}
 			return e.evidenceOpen(cmd.Context(), args[0], o)
 		},
 	}
@@ -69,6 +75,7 @@ workspace's log later.`,
 	f.StringVar(&o.out, "out", "", "the folder to write to; it must not be there yet")
 	f.StringArrayVar(&o.items, "item", nil, "of a bundle: only this item (repeat)")
 	f.StringVar(&o.commitment, "commitment", "", "of a sealed file: the SHA-256 that was published (default: commitments.csv beside it)")
+	f.StringVar(&o.signer, "signer-fingerprint", "", "of a bundle: verify it first, the key that must have signed it, SHA256:…")
 	f.StringVar(&o.receipts, "receipts", "", "outside a workspace: the receipts file to append to (default: --out with .receipts.jsonl)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be opened, open nothing")
 	return cmd
@@ -78,6 +85,7 @@ workspace's log later.`,
 type sealedItem struct {
 	id         string
 	commitment string
+	as         string // where the commitment is from: "as the workspace recorded it"
 	read       func() (io.ReadCloser, error)
 }
 
@@ -162,7 +170,7 @@ func (e env) openAll(ctx context.Context, items []sealedItem, identities []byte,
 		if e.global.json {
 			err = printJSON(e.out, map[string]any{"item": item.id, "dir": dir, "files": len(opened.Files), "commitment_sha256": opened.Commitment})
 		} else {
-			_, err = fmt.Fprintf(e.out, "%s: %s, commitment as published\n", dir, count(len(opened.Files), "file"))
+			_, err = fmt.Fprintf(e.out, "%s: %s, commitment %s\n", dir, count(len(opened.Files), "file"), item.as)
 		}
 		if err != nil {
 			return errors.Join(failed, err)
@@ -276,7 +284,17 @@ func (e env) sealedItems(ctx context.Context, w *workspace, target string, o ope
 	info, err := os.Stat(target)
 	switch {
 	case err == nil && info.IsDir():
-		return bundleItems(target, o.items)
+		as := "as the bundle says"
+		if o.signer != "" {
+			report, err := bundle.Verify(ctx, target, bundle.Options{SignerFingerprint: o.signer})
+			if err != nil {
+				return nil, nil, fmt.Errorf("nothing was opened: %w: 'prahari bundle verify %s' says what is wrong with it", err, target)
+			}
+			as = "as signed by " + report.SignerFingerprint
+		} else {
+			e.say("The bundle's signature was not checked: pass --signer-fingerprint from the cover letter, or run 'prahari bundle verify' first.")
+		}
+		return bundleItems(target, as, o.items)
 	case err == nil:
 		item, err := fileItem(target, o.commitment)
 		return []sealedItem{item}, func() {}, err
@@ -292,7 +310,7 @@ func (e env) sealedItems(ctx context.Context, w *workspace, target string, o ope
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s is no bundle, no sealed file, and no evidence of the workspace: %w", evidence.Caption(target, 40), err)
 	}
-	return []sealedItem{{ev.ID, ev.Commitment, func() (io.ReadCloser, error) {
+	return []sealedItem{{ev.ID, ev.Commitment, "as the workspace recorded it", func() (io.ReadCloser, error) {
 		data, err := w.db.Sealed(ctx, ev.ID)
 		return io.NopCloser(bytes.NewReader(data)), err
 	}}}, func() {}, nil
@@ -305,7 +323,9 @@ func fileItem(path, commitment string) (sealedItem, error) {
 	if !isItemID(id) || "raw-"+id+".tar.age" != name {
 		return sealedItem{}, fmt.Errorf("%s is not named as bundles name sealed files, raw-ITEM.tar.age", evidence.Caption(path, 120))
 	}
+	as := "as given"
 	if commitment == "" {
+		as = "as commitments.csv beside it says, whose signature was not checked"
 		root, err := os.OpenRoot(filepath.Dir(path))
 		if err != nil {
 			return sealedItem{}, fmt.Errorf("opening: %w", err)
@@ -316,12 +336,12 @@ func fileItem(path, commitment string) (sealedItem, error) {
 			return sealedItem{}, fmt.Errorf("there is nothing to compare %s with: give the published digest with --commitment, or put the bundle's commitments.csv beside it", name)
 		}
 	}
-	return sealedItem{id, strings.ToLower(commitment), func() (io.ReadCloser, error) { return os.Open(path) }}, nil
+	return sealedItem{id, strings.ToLower(commitment), as, func() (io.ReadCloser, error) { return os.Open(path) }}, nil
 }
 
 // bundleItems takes the originals of a bundle's folder, all or those named. Links
 // do not lead out of it.
-func bundleItems(dir string, names []string) ([]sealedItem, func(), error) {
+func bundleItems(dir, as string, names []string) ([]sealedItem, func(), error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening: %w", err)
@@ -335,7 +355,7 @@ func bundleItems(dir string, names []string) ([]sealedItem, func(), error) {
 	var items []sealedItem
 	for id, commitment := range known {
 		if len(names) == 0 || slices.Contains(names, id) {
-			items = append(items, sealedItem{id, commitment, func() (io.ReadCloser, error) { return root.Open("data/sealed/raw-" + id + ".tar.age") }})
+			items = append(items, sealedItem{id, commitment, as, func() (io.ReadCloser, error) { return root.Open("data/sealed/raw-" + id + ".tar.age") }})
 		}
 	}
 	slices.SortFunc(items, func(a, b sealedItem) int { return strings.Compare(a.id, b.id) })
@@ -346,6 +366,11 @@ func bundleItems(dir string, names []string) ([]sealedItem, func(), error) {
 		}
 	}
 	return items, done, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func isItemID(id string) bool {
