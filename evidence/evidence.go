@@ -162,6 +162,14 @@ type ChannelState struct {
 	Pts        int
 }
 
+// Heard is how far updates told an account of a source: the newest message that
+// one told of, or that there was when they began. It is as of the account's place
+// in the stream that the source's updates come with.
+type Heard struct {
+	Account, SourceID string
+	MessageID         int64
+}
+
 // A Batch commits as one: a crash leaves all of it or nothing. State in it never
 // runs ahead of the evidence in it or before it.
 type Batch struct {
@@ -174,10 +182,11 @@ type Batch struct {
 	Sources   []Source // whose title, username, marks, access or state changed
 	State     *UpdateState
 	Channels  []ChannelState
+	Heard     []Heard
 	Actor     string // of the custody entries
 }
 
 // Empty reports whether there is nothing to commit.
 func (b Batch) Empty() bool {
-	return len(b.Evidence)+len(b.Sightings)+len(b.Observed)+len(b.Gaps)+len(b.Deletions)+len(b.Changes)+len(b.Sources)+len(b.Channels) == 0 && b.State == nil
+	return len(b.Evidence)+len(b.Sightings)+len(b.Observed)+len(b.Gaps)+len(b.Deletions)+len(b.Changes)+len(b.Sources)+len(b.Channels)+len(b.Heard) == 0 && b.State == nil
 }

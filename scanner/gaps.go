@@ -107,11 +107,11 @@ func (r *run) losePlace(channel int64) {
 // loseState is for an account of which no place in its updates is known: nothing
 // new where it watches for the first time.
 func (r *run) loseState() {
-	for _, w := range r.sources {
+	for _, w := range r.dialogs {
 		w.mu.Lock()
 		seen := w.top > 0
 		w.mu.Unlock()
-		if w.ownStream() && seen {
+		if seen {
 			w.lose(lostState, r.scanner.config.Now())
 		}
 	}

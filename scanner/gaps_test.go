@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tg"
@@ -208,6 +209,30 @@ func TestEveryGapCallbackIsAGapAndABackfill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An account comes back to a channel that it joined, that another one read
+// meanwhile by looking, and of which it was never told anything: what it was to be
+// told since it joined is a gap, and not only what nobody has read.
+func TestAGapBeginsWhereUpdatesBegan(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	source := b.add("@leaks", true)
+	stop := b.watch(b.scanner(), source)
+	b.wait(scanner.Watching, 1)
+	b.ended(stop)
+	seen := evidence.Range{Lo: 235, Hi: b.posts("leaks", 101, 0, 0)}
+	looked := evidence.Observed{SourceID: source.ID, Range: seen, How: evidence.Poll, Account: "second", At: time.Now()}
+	if _, err := b.db.Commit(t.Context(), evidence.Batch{Actor: "analyst:a1", Observed: []evidence.Observed{looked}}); err != nil {
+		t.Fatal(err)
+	}
+	b.posts("leaks", 0, 0)
+	b.dc.ForgetDifferences("leaks")
+	stop = b.watch(b.scanner(), source)
+	b.wait(scanner.Watching, 2)
+	const want = "235-239 Telegram's difference was too long to be told"
+	b.until("the gap", func() bool { return slices.Contains(b.gapsOf(source), want) })
+	b.ended(stop)
 }
 
 func (b *bench) replies(people ...int) {

@@ -43,7 +43,9 @@ type watched struct {
 	whole  time.Time // until when, at least, everything was told
 	lostAt time.Time // when updates were lost last
 	top    int64     // the newest message id known to be seen without a hole
-	heard  int64     // the newest that an update told of; after a first reading of the history, what was read
+	heard  int64     // the newest that an update told of, or that there was when they began
+	kept   int64     // of heard, what is recorded with the place in the updates
+	placed bool      // it is recorded
 
 	unreadable []int64 // rising ids of messages that this build cannot decode
 
@@ -74,6 +76,13 @@ func (w *watched) hear(id int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.heard = max(w.heard, id)
+}
+
+// begin notes the newest message that there was when updates began.
+func (w *watched) begin(newest int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard, w.placed = newest, false
 }
 
 // live returns the range that a pushed message completes.
@@ -183,9 +192,6 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 			w.whole = began
 		}
 		w.synced, w.top, w.reason, w.told, w.known = true, max(w.top, top), "", false, true
-		if w.heard == 0 {
-			w.heard = w.top
-		}
 	} else {
 		defer w.nudge()
 	}
@@ -234,9 +240,6 @@ func (w *watched) merge(observed []evidence.Observed) []evidence.Range {
 		}
 		ranges = append(ranges, o.Range)
 		w.pushed = w.pushed || o.How == evidence.Live
-		if o.How == evidence.Live && o.Account == w.Account {
-			w.hear(o.Hi)
-		}
 	}
 	return evidence.Merge(ranges)
 }

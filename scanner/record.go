@@ -28,7 +28,8 @@ type recorder struct {
 	keeper  Keeper
 	account string
 	actor   string
-	after   func(evidence.Batch) // called with every committed batch, of its evidence with what is new
+	after   func(evidence.Batch)         // called with every committed batch, of its evidence with what is new
+	heard   func(int64) []evidence.Heard // of what comes with a channel's updates, or for 0 with the account's, what is new
 
 	mu      sync.Mutex
 	wake    *sync.Cond
@@ -46,8 +47,8 @@ type recorder struct {
 	channels map[int64]evidence.ChannelState
 }
 
-func newRecorder(ctx context.Context, k Keeper, account, actor string, after func(evidence.Batch)) (*recorder, error) {
-	r := &recorder{keeper: k, account: account, actor: actor, after: after, channels: map[int64]evidence.ChannelState{}}
+func newRecorder(ctx context.Context, k Keeper, account, actor string, after func(evidence.Batch), heard func(int64) []evidence.Heard) (*recorder, error) {
+	r := &recorder{keeper: k, account: account, actor: actor, after: after, heard: heard, channels: map[int64]evidence.ChannelState{}}
 	r.wake = sync.NewCond(&r.mu)
 	state, channels, found, err := k.UpdateState(ctx, account)
 	if err != nil {
@@ -239,7 +240,10 @@ func (r *recorder) GetState(context.Context, int64) (updates.State, bool, error)
 // put queues the state after change.
 func (r *recorder) put(change func(*evidence.UpdateState)) error {
 	return r.add(func(b *evidence.Batch) {
-		change(&r.state)
+		before := r.state.Pts
+		if change(&r.state); r.state.Pts != before {
+			r.hear(b, 0)
+		}
 		r.known = true
 		state := r.state
 		b.State = &state
@@ -272,14 +276,30 @@ func (r *recorder) SetDateSeq(_ context.Context, _ int64, date, seq int) error {
 	return r.put(func(u *evidence.UpdateState) { u.Date, u.Seq = date, seq })
 }
 
+// hear queues with a new place in a channel's updates, or for 0 in the account's,
+// how far they told of what comes with them.
+func (r *recorder) hear(b *evidence.Batch, channel int64) {
+	for _, h := range r.heard(channel) {
+		same := func(other evidence.Heard) bool { return other.SourceID == h.SourceID }
+		if i := slices.IndexFunc(b.Heard, same); i >= 0 {
+			b.Heard[i] = h
+			continue
+		}
+		b.Heard = append(b.Heard, h)
+	}
+}
+
 // putChannel queues a channel's state after change. Only a channel with both
 // places is kept: one without the access hash could not be read again.
 func (r *recorder) putChannel(id int64, change func(*evidence.ChannelState)) error {
 	return r.add(func(b *evidence.Batch) {
 		c := r.channels[id]
 		c.Account, c.ChannelID = r.account, id
+		before := c.Pts
 		change(&c)
-		r.channels[id] = c
+		if r.channels[id] = c; c.Pts != before {
+			r.hear(b, id)
+		}
 		if c.Pts == 0 || c.AccessHash == 0 {
 			return
 		}

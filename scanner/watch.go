@@ -41,6 +41,7 @@ type run struct {
 	polls    *rate.Limiter
 	sources  map[string]*watched // by id
 	channels map[int64]*watched  // channels and groups by Telegram's id
+	dialogs  []*watched          // those whose updates come with the account's own
 	names    names
 	started  chan struct{} // closed when updates come in order
 	barred   chan error    // has an element when the manager's own calls say that the account cannot read
@@ -92,6 +93,10 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 	if err != nil {
 		return nil, fmt.Errorf("reading what was seen: %w", err)
 	}
+	heard, err := s.config.Keeper.Heard(ctx, s.config.Account)
+	if err != nil {
+		return nil, fmt.Errorf("reading what was told: %w", err)
+	}
 	seen := map[string][]evidence.Observed{}
 	for _, o := range observed {
 		seen[o.SourceID] = append(seen[o.SourceID], o)
@@ -110,19 +115,23 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 		if len(covered) > 0 && covered[0].Lo <= 1 {
 			w.top = covered[0].Hi
 		}
-		if w.heard == 0 {
+		if w.heard, w.placed = heard[source.ID]; !w.placed {
 			w.heard = w.top
 		}
+		w.kept = w.heard
 		r.sources[source.ID] = w
 		r.names.own("", source.Username, w)
 		if source.Kind != evidence.Bot {
 			r.channels[source.PeerID] = w
 		}
+		if w.ownStream() {
+			r.dialogs = append(r.dialogs, w)
+		}
 	}
 	if len(r.sources) == 0 {
 		return nil, fmt.Errorf("account %s reads none of the sources", s.config.Account)
 	}
-	if r.record, err = newRecorder(ctx, s.config.Keeper, s.config.Account, s.config.Maker.Operator, r.recorded); err != nil {
+	if r.record, err = newRecorder(ctx, s.config.Keeper, s.config.Account, s.config.Maker.Operator, r.recorded, r.heard); err != nil {
 		return nil, err
 	}
 	s.meter.mu.Lock()
@@ -209,7 +218,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		if err := r.begin(ctx, client, self); err != nil {
 			return err
 		}
-		if err := r.seedChannels(ctx); err != nil {
+		if err := errors.Join(r.seedChannels(ctx), r.seedDialogs(ctx)); err != nil {
 			return err
 		}
 		work, ctx := errgroup.WithContext(ctx)
@@ -322,8 +331,14 @@ func (r *run) seedChannels(ctx context.Context) error {
 			continue
 		}
 		p, err := r.page(ctx, w, 0, 0, 1)
+		newest := int64(0)
+		if p.messages = r.sane(w, p.messages, evidence.Range{Lo: 1, Hi: math.MaxInt32}); len(p.messages) > 0 {
+			newest = int64(p.messages[0].GetID())
+		}
 		if isUnreadable(err) {
-			p.pts, err = r.channelPts(ctx, &tg.InputChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash})
+			if p.pts, err = r.channelPts(ctx, &tg.InputChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash}); err == nil {
+				newest, err = r.newest(ctx, w)
+			}
 		}
 		if lost(err) {
 			continue // follow tells of it
@@ -334,12 +349,53 @@ func (r *run) seedChannels(ctx context.Context) error {
 		if w.pushed {
 			w.lose(lostPlace, r.scanner.config.Now())
 		}
+		w.begin(newest)
 		err = r.record.putChannel(w.PeerID, func(c *evidence.ChannelState) { c.AccessHash, c.Pts = w.AccessHash, p.pts })
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// seedDialogs notes where the updates begin to tell of the account's dialogs.
+func (r *run) seedDialogs(ctx context.Context) error {
+	_, known, _ := r.record.GetState(ctx, r.self)
+	for _, w := range r.dialogs {
+		if w.placed || known && w.known {
+			continue
+		}
+		newest, err := r.newest(ctx, w)
+		if lost(err) || r.refused(err) {
+			continue // follow tells of it
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", w.ID, err)
+		}
+		w.begin(newest)
+	}
+	return r.record.add(func(b *evidence.Batch) { r.record.hear(b, 0) })
+}
+
+// heard returns how far updates told of what comes with those of a channel, or
+// for 0 with the account's, where that is not recorded yet.
+func (r *run) heard(channel int64) (news []evidence.Heard) {
+	all := r.dialogs
+	if channel != 0 {
+		all = nil
+		if w := r.channels[channel]; w != nil {
+			all = []*watched{w}
+		}
+	}
+	for _, w := range all {
+		w.mu.Lock()
+		if !w.placed || w.kept != w.heard {
+			w.placed, w.kept = true, w.heard
+			news = append(news, evidence.Heard{Account: r.scanner.config.Account, SourceID: w.ID, MessageID: w.heard})
+		}
+		w.mu.Unlock()
+	}
+	return news
 }
 
 // sourceOf returns the watched source of a message, nil for others.
@@ -402,11 +458,9 @@ func (r *run) update(class tg.UpdateClass) (known bool, err error) {
 		}
 		return true, nil
 	case *tg.UpdateDeleteMessages: // of the account's dialogs; Telegram does not say which
-		for _, w := range r.sources {
-			if w.ownStream() {
-				if err := r.deleted(w, u.Messages); err != nil {
-					return true, err
-				}
+		for _, w := range r.dialogs {
+			if err := r.deleted(w, u.Messages); err != nil {
+				return true, err
 			}
 		}
 		return true, nil
@@ -584,10 +638,7 @@ func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGe
 // before the manager saves the place behind it: a kill in between would lose the
 // reason.
 func (d differences) passOver(ctx context.Context, reason string) error {
-	for _, w := range d.run.sources {
-		if !w.ownStream() {
-			continue
-		}
+	for _, w := range d.run.dialogs {
 		newest, err := d.run.newest(ctx, w)
 		if lost(err) {
 			continue // its history tells of it

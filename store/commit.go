@@ -229,7 +229,28 @@ func putState(ctx context.Context, tx *sql.Tx, b evidence.Batch) error {
 			return fmt.Errorf("state of channel %d: %w", c.ChannelID, err)
 		}
 	}
+	for _, h := range b.Heard {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO heard (account, source_id, message_id) VALUES ($1, $2, $3)
+			ON CONFLICT (account, source_id) DO UPDATE SET message_id = excluded.message_id`, h.Account, h.SourceID, h.MessageID)
+		if err != nil {
+			return fmt.Errorf("what was heard of %s: %w", h.SourceID, err)
+		}
+	}
 	return nil
+}
+
+// Heard returns by source how far updates told an account of it.
+func (db *DB) Heard(ctx context.Context, account string) (map[string]int64, error) {
+	all, err := rows(ctx, db, func(scan func(...any) error) (evidence.Heard, error) {
+		h := evidence.Heard{Account: account}
+		return h, scan(&h.SourceID, &h.MessageID)
+	}, `SELECT source_id, message_id FROM heard WHERE account = $1`, account)
+	heard := make(map[string]int64, len(all))
+	for _, h := range all {
+		heard[h.SourceID] = h.MessageID
+	}
+	return heard, err
 }
 
 // UpdateState returns an account's place in Telegram's stream; found is false

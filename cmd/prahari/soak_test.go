@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -218,11 +219,10 @@ func (d *desk) signal(w *watching) {
 	}
 	select {
 	case <-w.ended:
-	case <-time.After(30 * time.Second):
-		d.t.Fatal("SIGTERM did not end the watch")
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		d.t.Errorf("SIGTERM took %s", took)
+	case <-time.After(5 * time.Second):
+		_ = w.cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
+		<-w.ended
+		d.t.Errorf("SIGTERM did not end the watch in %s: %s", time.Since(began), w.text())
 	}
 }
 
@@ -263,9 +263,33 @@ func (d *desk) agree(within time.Duration) expect.Result {
 			return r
 		}
 		if time.Now().After(deadline) {
-			d.t.Fatalf("%d are wrong after %s, such as:\n%s", len(r.Wrong), within, strings.Join(r.Wrong[:min(20, len(r.Wrong))], "\n"))
+			d.t.Fatalf("%d are wrong after %s:\n%s\n%s", len(r.Wrong), within, strings.Join(kinds(r.Wrong), "\n"), d.ledger())
 		}
 	}
+}
+
+var number = regexp.MustCompile(`[0-9a-f]{3,}|[0-9]+`)
+
+// kinds tells how often each thing is wrong, with the first and the last of them.
+func kinds(wrong []string) []string {
+	byKind := map[string][]string{}
+	for _, w := range wrong {
+		kind := number.ReplaceAllString(w, "#")
+		byKind[kind] = append(byKind[kind], w)
+	}
+	var out []string
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		all := byKind[kind]
+		out = append(out, fmt.Sprintf("%d× %s\n\t%s\n\t%s", len(all), kind, all[0], all[len(all)-1]))
+	}
+	return out
+}
+
+// ledger is what the workspace says of its sources.
+func (d *desk) ledger() string {
+	_, sources := d.try("", "source", "list", "--json")
+	_, covered := d.try("", "source", "coverage", "--json")
+	return sources + covered
 }
 
 func leakOf(t *testing.T, n int) string {
