@@ -272,7 +272,8 @@ func TestDataCentreMigrates(t *testing.T) {
 	}
 }
 
-// Every method that a scanner calls is put off once, and waits.
+// Every method of a sign-in, a discovery, a probe and a watch is put off once, and
+// waits; all others are tested at the guard.
 func TestFloodWaitOnEveryMethod(t *testing.T) {
 	b := newBench(t)
 	flood := []string{

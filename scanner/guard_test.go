@@ -2,11 +2,15 @@ package scanner
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gotd/td/bin"
+	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/tg"
+	"github.com/gotd/td/tgerr"
 
 	"prahari/evidence"
 )
@@ -50,6 +54,62 @@ func TestGuardLetsOnlyTheAuthorisedCallThrough(t *testing.T) {
 		if ok, _ := allowed(context.Background(), tc.call.TypeName(), tc.call); ok {
 			t.Errorf("%s: allowed without an authorisation", name)
 		}
+	}
+}
+
+// A named call is one of any method.
+type named string
+
+func (named) Encode(*bin.Buffer) error { return nil }
+func (n named) TypeName() string       { return string(n) }
+
+// Whatever the method, the wait that Telegram asks for is kept to the second and
+// told of, and the call is made again, once.
+func TestEveryMethodIsPutOff(t *testing.T) {
+	joining := evidence.Authorisation{ID: "A-0002", Method: "channels.joinChannel", Source: "channel-9"}
+	probing := evidence.Authorisation{ID: "A-0001", Method: "messages.sendMessage", Source: "bot-7"}
+	calls := map[string]func(ctx context.Context) (context.Context, bin.Encoder){
+		"channels.joinChannel": func(ctx context.Context) (context.Context, bin.Encoder) {
+			return authorised(ctx, joining, ""), &tg.ChannelsJoinChannelRequest{Channel: &tg.InputChannel{ChannelID: 9}}
+		},
+		"messages.sendMessage": func(ctx context.Context) (context.Context, bin.Encoder) {
+			return authorised(ctx, probing, "9812345678"), &tg.MessagesSendMessageRequest{Peer: &tg.InputPeerUser{UserID: 7}, Message: "9812345678"}
+		},
+	}
+	for _, method := range slices.Concat(reads, signIns) {
+		calls[method] = func(ctx context.Context) (context.Context, bin.Encoder) { return ctx, named(method) }
+	}
+	for _, method := range writes {
+		if calls[method] == nil {
+			t.Errorf("%s is not tested", method)
+		}
+	}
+	for method, call := range calls {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pace, err := newPace(0, nil, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var told []Event
+				g := newGuard("main", pace, nil, func(e Event) { told = append(told, e) })
+				tries := 0
+				server := telegram.InvokeFunc(func(context.Context, bin.Encoder, bin.Decoder) error {
+					if tries++; tries == 1 {
+						return tgerr.New(420, "FLOOD_WAIT_97")
+					}
+					return nil
+				})
+				began := time.Now()
+				ctx, input := call(t.Context())
+				if err := g.Handle(server)(ctx, input, nil); err != nil || tries != 2 || time.Since(began) != 97*time.Second {
+					t.Errorf("%d tries in %s, %v", tries, time.Since(began), err)
+				}
+				if len(told) != 1 || told[0].Kind != Waiting || told[0].Method != method || told[0].Wait != 97*time.Second {
+					t.Errorf("told of %+v", told)
+				}
+			})
+		})
 	}
 }
 
