@@ -130,6 +130,11 @@ func (s *Scanner) through() string {
 	return " through " + s.config.Proxy.String()
 }
 
+// lingering is how long the client's own end is waited for, after f's. A key
+// exchange heeds no end: testing its primes took five seconds on a busy machine,
+// and by then a watch that was told to stop is to be gone.
+const lingering = time.Second
+
 // connected runs f once a data centre answers.
 func (s *Scanner) connected(ctx context.Context, l link, f func(context.Context, *telegram.Client) error) error {
 	client, err := s.client(l)
@@ -144,12 +149,31 @@ func (s *Scanner) connected(ctx context.Context, l link, f func(context.Context,
 	defer late.Stop()
 	var inner error
 	ran := false
-	err = client.Run(running, func(ctx context.Context) error {
-		ran = true
-		late.Stop()
-		inner = f(ctx, client)
-		return inner
-	})
+	working := make(chan struct{}, 1) // has an element while f runs, and once it may not begin any more
+	ended := make(chan error, 1)
+	go func() {
+		ended <- client.Run(running, func(ctx context.Context) error {
+			select {
+			case working <- struct{}{}:
+				defer func() { <-working }()
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			ran = true
+			late.Stop()
+			inner = f(ctx, client)
+			return inner
+		})
+	}()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		select {
+		case err = <-ended:
+		case <-time.After(lingering):
+			working <- struct{}{} // f has returned
+		}
+	}
 	// The client ends without an error when its context does, and ends f's context
 	// when the connection is beyond repair: the reason is whichever says more.
 	cause := context.Cause(running)
