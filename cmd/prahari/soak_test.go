@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"prahari/evidence"
 	"prahari/fixtures/expect"
 	"prahari/fixtures/telegram"
 	"prahari/matcher"
@@ -50,6 +51,7 @@ type desk struct {
 	t     *testing.T
 	dc    *telegram.Server
 	dir   string // of the workspace
+	legal string // where the identities are that open evidence
 	clock string // a file that says how far the machine's clock is off
 	small bool   // the workspace is on a disk that can be filled
 }
@@ -87,7 +89,8 @@ func newDesk(t *testing.T) *desk {
 		t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
 	}
 	d.clock = filepath.Join(t.TempDir(), "clock")
-	d.run("", "init", "--organisation", "Example", "--email", "desk@example.org", "--demo-identities", filepath.Join(t.TempDir(), "legal"))
+	d.legal = filepath.Join(t.TempDir(), "legal")
+	d.run("", "init", "--organisation", "Example", "--email", "desk@example.org", "--demo-identities", d.legal)
 	if err := (&demo{workspace: d.dir, dc: d.dc}).configure(); err != nil {
 		t.Fatal(err)
 	}
@@ -251,6 +254,76 @@ func (d *desk) compare(ctx context.Context) (expect.Result, error) {
 	return expect.Check{DC: d.dc, DB: db, Key: key, Finder: finder, Phone: firstPhone}.Compare(ctx, sources...)
 }
 
+// files opens the evidence of findings with files, and holds each file against the
+// data centre's. One that is not there must have its reason.
+func (d *desk) files() (sealed, excused int) {
+	d.t.Helper()
+	ctx := d.t.Context()
+	db, err := store.Open(ctx, filepath.Join(d.dir, databaseName))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	keys, err := filepath.Glob(filepath.Join(d.legal, "*"))
+	if err != nil || len(keys) == 0 {
+		d.t.Fatalf("identities %v, %v", keys, err)
+	}
+	identity, err := os.ReadFile(keys[0])
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, name := range []string{"leaks", "chatter", "news"} {
+		source, err := db.Source(ctx, name)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		for _, change := range d.dc.Changes(name) {
+			if change.FileID == 0 || change.Deleted {
+				continue
+			}
+			versions, err := db.Versions(ctx, source.ID, int64(change.ID))
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			for _, e := range versions {
+				for _, m := range e.Collection.Media {
+					switch {
+					case m.ID != strconv.FormatInt(change.FileID, 10) || len(e.Findings) == 0:
+					case m.File == "" && m.NotKept == "":
+						d.t.Errorf("%s/%d: its file is not there, and nothing says why", name, change.ID)
+					case m.File == "":
+						excused++
+					case !bytes.Equal(d.underSeal(db, e.ID, m.File, identity), d.dc.File(change.FileID)):
+						d.t.Errorf("%s/%d: the file under the seal is not the data centre's", name, change.ID)
+					default:
+						sealed++
+					}
+				}
+			}
+		}
+	}
+	return sealed, excused
+}
+
+// underSeal is a file of a piece of evidence.
+func (d *desk) underSeal(db *store.DB, id, name string, identity []byte) []byte {
+	d.t.Helper()
+	data, err := db.Sealed(d.t.Context(), id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	opened, err := evidence.Open(bytes.NewReader(data), bytes.NewReader(identity))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, f := range opened.Files {
+		if f.Name == name {
+			return f.Data
+		}
+	}
+	return nil
+}
+
 // agree waits until nothing is lost, doubled or off the ledger.
 func (d *desk) agree(within time.Duration) expect.Result {
 	d.t.Helper()
@@ -387,6 +460,7 @@ func TestSoak(t *testing.T) {
 	s.calm()
 	r := s.desk.agree(40 * time.Second)
 	s.desk.terminate(s.watching)
+	sealed, excused := s.desk.files()
 	var thrown []string
 	for _, name := range slices.Sorted(maps.Keys(s.thrown)) {
 		thrown = append(thrown, fmt.Sprintf("%d× %s", s.thrown[name], name))
@@ -394,8 +468,8 @@ func TestSoak(t *testing.T) {
 	if !s.desk.small {
 		t.Log("SKIPPED: the disk was not filled, for a small disk needs root")
 	}
-	t.Logf("soak: %s; thrown: %s; %d messages, %d versions and %d deletions compared one by one, %d gaps on the ledger: nothing lost, nothing doubled",
-		lasts, strings.Join(thrown, ", "), r.Messages, r.Versions, r.Deletions, r.Gaps)
+	t.Logf("soak: %s; thrown: %s; %d messages, %d versions and %d deletions compared one by one, %d gaps on the ledger, %d files under the seal and %d with the reason why not: nothing lost, nothing doubled",
+		lasts, strings.Join(thrown, ", "), r.Messages, r.Versions, r.Deletions, r.Gaps, sealed, excused)
 }
 
 // A soak is what runs, and what was thrown at it.
@@ -439,11 +513,15 @@ func (s *soak) stir(done <-chan struct{}, r *rand.Rand) {
 			recent[chat] = slices.Delete(slices.Clone(ids), i, i+1)
 		default:
 			text := fmt.Sprintf("fine weather, day %d", n)
+			var file *telegram.Document
 			if what > 5 {
 				text = leakOf(t, r.IntN(5000))
 			}
+			if what == 9 {
+				file = &telegram.Document{Name: fmt.Sprintf("list-%d.csv", n), MIME: "text/csv", Size: 100 + r.IntN(600_000), DC: 1 + r.IntN(2)}
+			}
 			var id int
-			id, err = dc.Post(chat, telegram.Message{Text: text})
+			id, err = dc.Post(chat, telegram.Message{Text: text, Document: file})
 			recent[chat] = append(ids[max(0, len(ids)-30):], id)
 		}
 		if err != nil {
@@ -456,7 +534,7 @@ func (s *soak) stir(done <-chan struct{}, r *rand.Rand) {
 // strike throws one fault.
 func (s *soak) strike() {
 	dc := s.desk.dc
-	methods := []string{"messages.getHistory", "updates.getChannelDifference", "updates.getDifference", "updates.getState", "help.getConfig", "users.getUsers"}
+	methods := []string{"messages.getHistory", "updates.getChannelDifference", "updates.getDifference", "updates.getState", "help.getConfig", "users.getUsers", "upload.getFile"}
 	method := methods[s.rand.IntN(len(methods))]
 	faults := map[string]func(){
 		"connection dropped":            dc.DropConnections,
@@ -473,6 +551,7 @@ func (s *soak) strike() {
 		"pushes reversed":            func() { dc.ReversePushes(2 + s.rand.IntN(4)) },
 		"difference too long":        func() { dc.ForgetDifferences([]string{"leaks", "chatter"}[s.rand.IntN(2)]); dc.LosePushes(1) },
 		"dialog difference too long": func() { dc.ForgetDialogDifferences(firstPhone) },
+		"file references expired":    dc.ExpireReferences,
 		"flood wait":                 func() { dc.Inject(telegram.Fault{Method: method, Error: "FLOOD_WAIT_1"}) },
 		"flood wait above the cap": func() {
 			dc.InjectFor([]string{firstPhone, secondPhone}[s.rand.IntN(2)], telegram.Fault{Method: method, Error: "FLOOD_WAIT_3"})
