@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
-	"github.com/gotd/td/telegram/auth"
 	"github.com/gotd/td/telegram/updates"
 	"github.com/gotd/td/tg"
 	"golang.org/x/sync/errgroup"
@@ -275,24 +273,6 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 	})
 }
 
-// askDifferences has the manager ask what happened while nothing could be pushed:
-// Telegram tells it of no channel by itself.
-func (r *run) askDifferences(ctx context.Context, manager *updates.Manager) error {
-	all := &tg.Updates{}
-	for _, w := range r.sources {
-		switch w.Access {
-		case evidence.Joined:
-			all.Updates = append(all.Updates, &tg.UpdateChannelTooLong{ChannelID: w.PeerID})
-		case evidence.BotDialog:
-			w.nudge() // the account's own updates may be lost on the way: its history is the backstop
-		}
-	}
-	if err := manager.Handle(ctx, all); err != nil {
-		return err
-	}
-	return manager.Handle(ctx, &tg.UpdatesTooLong{})
-}
-
 // failing ends the run when the recorder fails.
 func (r *run) failing(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
@@ -317,85 +297,6 @@ func (r *run) begin(ctx context.Context, client *telegram.Client, self *tg.User)
 	var err error
 	r.clock, err = r.scanner.clock(ctx, r.api)
 	return err
-}
-
-// seedChannels gives the update manager a place to begin in channels that it
-// never followed: it would take the first push it happens to handle for the
-// start, and drop those before it. What came earlier is read from history.
-func (r *run) seedChannels(ctx context.Context) error {
-	for _, w := range r.sources {
-		if w.Access != evidence.Joined {
-			continue
-		}
-		if _, known, _ := r.record.GetChannelPts(ctx, r.self, w.PeerID); known {
-			continue
-		}
-		p, err := r.page(ctx, w, 0, 0, 1)
-		newest := int64(0)
-		if p.messages = r.sane(w, p.messages, evidence.Range{Lo: 1, Hi: math.MaxInt32}); len(p.messages) > 0 {
-			newest = int64(p.messages[0].GetID())
-		}
-		if isUnreadable(err) {
-			if p.pts, err = r.channelPts(ctx, &tg.InputChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash}); err == nil {
-				newest, err = r.newest(ctx, w)
-			}
-		}
-		if lost(err) {
-			continue // follow tells of it
-		}
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", w.ID, err)
-		}
-		if w.pushed {
-			w.lose(lostPlace, r.scanner.config.Now())
-		}
-		w.begin(newest)
-		err = r.record.putChannel(w.PeerID, func(c *evidence.ChannelState) { c.AccessHash, c.Pts = w.AccessHash, p.pts })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// seedDialogs notes where the updates begin to tell of the account's dialogs.
-func (r *run) seedDialogs(ctx context.Context) error {
-	_, known, _ := r.record.GetState(ctx, r.self)
-	for _, w := range r.dialogs {
-		if w.placed || known && w.known {
-			continue
-		}
-		newest, err := r.newest(ctx, w)
-		if lost(err) || r.refused(err) {
-			continue // follow tells of it
-		}
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", w.ID, err)
-		}
-		w.begin(newest)
-	}
-	return r.record.add(func(b *evidence.Batch) { r.record.hear(b, 0) })
-}
-
-// heard returns how far updates told of what comes with those of a channel, or
-// for 0 with the account's, where that is not recorded yet.
-func (r *run) heard(channel int64) (news []evidence.Heard) {
-	all := r.dialogs
-	if channel != 0 {
-		all = nil
-		if w := r.channels[channel]; w != nil {
-			all = []*watched{w}
-		}
-	}
-	for _, w := range all {
-		w.mu.Lock()
-		if !w.placed || w.kept != w.heard {
-			w.placed, w.kept = true, w.heard
-			news = append(news, evidence.Heard{Account: r.scanner.config.Account, SourceID: w.ID, MessageID: w.heard})
-		}
-		w.mu.Unlock()
-	}
-	return news
 }
 
 // sourceOf returns the watched source of a message, nil for others.
@@ -521,134 +422,4 @@ func (r *run) deleted(w *watched, ids []int) error {
 			}
 		}
 	})
-}
-
-// differences stands between the manager and Telegram's differences. The manager
-// hands edits and deletions of a difference to another goroutine and may save
-// the new state before they are handled; here they are recorded before it sees
-// them, behind the new messages that they may be about.
-type differences struct {
-	*tg.Client
-	run *run
-}
-
-// record records the new messages, then what it knows of the other updates, and
-// returns the rest.
-func (d differences) record(messages []tg.MessageClass, chats []tg.ChatClass, all []tg.UpdateClass) (rest []tg.UpdateClass, err error) {
-	d.run.names.learn(chats)
-	slices.SortStableFunc(messages, func(a, b tg.MessageClass) int { return a.GetID() - b.GetID() })
-	for _, m := range messages {
-		if err := d.run.pushed(m, false); err != nil {
-			d.run.record.fail(err)
-			return nil, err
-		}
-	}
-	for _, u := range all {
-		switch u.(type) {
-		case *tg.UpdateEditChannelMessage, *tg.UpdateEditMessage, *tg.UpdateDeleteChannelMessages, *tg.UpdateDeleteMessages:
-			if _, err := d.run.update(u); err != nil {
-				d.run.record.fail(err)
-				return nil, err
-			}
-		default:
-			rest = append(rest, u)
-		}
-	}
-	return rest, nil
-}
-
-// bar ends the run where an error says that the account cannot read: the manager
-// would log it and wait for the next push.
-func (d differences) bar(err error) {
-	if !errors.Is(err, ErrFloodWait) && !auth.IsUnauthorized(err) {
-		return
-	}
-	select {
-	case d.run.barred <- err:
-	default:
-	}
-}
-
-func (d differences) UpdatesGetChannelDifference(ctx context.Context, req *tg.UpdatesGetChannelDifferenceRequest) (tg.UpdatesChannelDifferenceClass, error) {
-	answer, err := d.Client.UpdatesGetChannelDifference(ctx, req)
-	reason := longDifference
-	if isUnreadable(err) { // the manager would ask for the same again and again
-		reason = newerDifference
-		var pts int
-		if pts, err = d.run.channelPts(ctx, req.Channel); err == nil {
-			dialog := &tg.Dialog{}
-			dialog.SetPts(pts)
-			answer = &tg.UpdatesChannelDifferenceTooLong{Final: true, Dialog: dialog}
-		}
-	}
-	if err != nil {
-		d.bar(err)
-		return answer, err
-	}
-	switch a := answer.(type) {
-	case *tg.UpdatesChannelDifference:
-		a.OtherUpdates, err = d.record(a.NewMessages, a.Chats, a.OtherUpdates)
-		a.NewMessages = nil
-	case *tg.UpdatesChannelDifferenceTooLong:
-		input, ok := req.Channel.(*tg.InputChannel)
-		if !ok {
-			break
-		}
-		w := d.run.channels[input.ChannelID]
-		dialog, ok := a.Dialog.(*tg.Dialog)
-		if w == nil || !ok {
-			break
-		}
-		// The history may be read already, so what was missed is told here.
-		if dialog.TopMessage == 0 { // not told: the history will
-			w.lose(reason, d.run.scanner.config.Now())
-		} else {
-			err = d.run.passedOver(w, int64(dialog.TopMessage), reason)
-		}
-	}
-	return answer, err
-}
-
-func (d differences) UpdatesGetDifference(ctx context.Context, req *tg.UpdatesGetDifferenceRequest) (tg.UpdatesDifferenceClass, error) {
-	answer, err := d.Client.UpdatesGetDifference(ctx, req)
-	if isUnreadable(err) {
-		var state *tg.UpdatesState
-		if state, err = d.UpdatesGetState(ctx); err == nil {
-			return &tg.UpdatesDifferenceTooLong{Pts: state.Pts}, d.passOver(ctx, newerDifference)
-		}
-	}
-	if err != nil {
-		d.bar(err)
-		return answer, err
-	}
-	switch a := answer.(type) {
-	case *tg.UpdatesDifference:
-		a.OtherUpdates, err = d.record(a.NewMessages, a.Chats, a.OtherUpdates)
-		a.NewMessages = nil
-	case *tg.UpdatesDifferenceSlice:
-		a.OtherUpdates, err = d.record(a.NewMessages, a.Chats, a.OtherUpdates)
-		a.NewMessages = nil
-	case *tg.UpdatesDifferenceTooLong:
-		err = d.passOver(ctx, longDialogs)
-	}
-	return answer, err
-}
-
-// passOver records what a difference of the account's own updates does not tell,
-// before the manager saves the place behind it: a kill in between would lose the
-// reason.
-func (d differences) passOver(ctx context.Context, reason string) error {
-	for _, w := range d.run.dialogs {
-		newest, err := d.run.newest(ctx, w)
-		if lost(err) {
-			continue // its history tells of it
-		}
-		if err == nil && newest > 0 {
-			err = d.run.passedOver(w, newest, reason)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
