@@ -119,7 +119,7 @@ func (f *fetcher) fetch(w *watched, t *tg.Message, m evidence.Message, made func
 			data, why := []byte(nil), refused(t, a, left)
 			if why == "" {
 				var err error
-				if data, err = f.download(limited, w, t.ID, a); err != nil {
+				if data, err = f.inTime(limited, w, t.ID, a); err != nil {
 					why = f.excuse(ctx, err)
 				}
 			}
@@ -179,6 +179,26 @@ func (f *fetcher) excuse(ctx context.Context, err error) string {
 		return "failed: Telegram says " + rpcType(err)
 	}
 	return "failed: the data centre with it could not be read"
+}
+
+// inTime is download that returns when ctx ends: making a connection to another
+// data centre heeds no end before its keys are exchanged, and the recorder waits.
+func (f *fetcher) inTime(ctx context.Context, w *watched, message int, a attachment) ([]byte, error) {
+	type got struct {
+		data []byte
+		err  error
+	}
+	done := make(chan got, 1)
+	go func() {
+		data, err := f.download(ctx, w, message, a)
+		done <- got{data, err}
+	}()
+	select {
+	case g := <-done:
+		return g.data, g.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // download fetches a file, whose reference it renews once and which it follows
