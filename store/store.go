@@ -48,9 +48,10 @@ const (
 
 // DB is a workspace's database. It may be used by many goroutines.
 type DB struct {
-	sql    *sql.DB
-	engine engine
-	path   string // of the file; "" on a server
+	sql       *sql.DB
+	engine    engine
+	path      string // of the file; "" on a server
+	rehearses bool   // every transaction is taken back
 }
 
 // A Mode says what Open may do.
@@ -164,6 +165,9 @@ const attempts = 5
 // none fails half-way for another; f runs again where a stranger's write came
 // between.
 func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	if db.rehearses {
+		f = rehearsal(ctx, f)
+	}
 	for n := 1; ; n++ {
 		err := db.try(ctx, f)
 		if err == nil || n == attempts || !again(err) {

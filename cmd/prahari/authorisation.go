@@ -14,7 +14,7 @@ import (
 
 func newAuthorisation(e env) *cobra.Command {
 	return noun("authorisation", "What a person allowed prahari to write to Telegram",
-		newAuthorisationAdd(e), newAuthorisationApprove(e), newAuthorisationList(e), newAuthorisationRevoke(e))
+		rehearsable(e, newAuthorisationAdd(e)), rehearsable(e, newAuthorisationApprove(e)), newAuthorisationList(e), rehearsable(e, newAuthorisationRevoke(e)))
 }
 
 type authorisationOptions struct{ bot, canary, sponsor, reason, expires string }

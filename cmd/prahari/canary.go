@@ -19,7 +19,7 @@ import (
 )
 
 func newCanary(e env) *cobra.Command {
-	return noun("canary", "Identifiers that a bot may be sent: made up, or of a person who agreed", newCanaryAdd(e), newCanaryList(e), newCanaryWithdraw(e))
+	return noun("canary", "Identifiers that a bot may be sent: made up, or of a person who agreed", rehearsable(e, newCanaryAdd(e)), newCanaryList(e), rehearsable(e, newCanaryWithdraw(e)))
 }
 
 // canaryKinds are the kinds that lookup bots take.

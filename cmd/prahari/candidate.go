@@ -15,7 +15,7 @@ import (
 )
 
 func newCandidate(e env) *cobra.Command {
-	return noun("candidate", "Public names that findings and searches led to; a person decides", newCandidateList(e), newCandidateAccept(e), newCandidateReject(e))
+	return noun("candidate", "Public names that findings and searches led to; a person decides", newCandidateList(e), newCandidateAccept(e), rehearsable(e, newCandidateReject(e)))
 }
 
 func newCandidateList(e env) *cobra.Command {

@@ -15,8 +15,10 @@ import (
 
 func newCase(e env) *cobra.Command {
 	return noun("case", "Findings about one abuser, and what the team decided about them",
-		newCaseOpen(e), newCaseList(e), newCaseShow(e), newCaseAdd(e), newCaseSuggest(e), newCaseNote(e), newCaseMerge(e), newCaseAssign(e),
-		newCaseConfirm(e), newCaseApprove(e), newCaseClose(e), newCaseReopen(e), newCaseDeadlines(e), newCaseExport(e))
+		rehearsable(e, newCaseOpen(e)), newCaseList(e), newCaseShow(e), newCaseAdd(e), newCaseSuggest(e),
+		rehearsable(e, newCaseNote(e)), rehearsable(e, newCaseMerge(e)), rehearsable(e, newCaseAssign(e)),
+		rehearsable(e, newCaseConfirm(e)), rehearsable(e, newCaseApprove(e)), rehearsable(e, newCaseClose(e)), rehearsable(e, newCaseReopen(e)),
+		newCaseDeadlines(e), newCaseExport(e))
 }
 
 type caseOptions struct {

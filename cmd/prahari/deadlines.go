@@ -49,7 +49,8 @@ provisional until a proof of receipt is recorded.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.deadlines(cmd.Context(), o) },
 	}
 	o.flags(cmd)
-	cmd.AddCommand(newDeadlinesRows(e), newDeadlinesOrder(e), newDeadlinesStart(e), newDeadlinesReceived(e), newDeadlinesStop(e))
+	cmd.AddCommand(newDeadlinesRows(e), rehearsable(e, newDeadlinesOrder(e)), rehearsable(e, newDeadlinesStart(e)),
+		rehearsable(e, newDeadlinesReceived(e)), rehearsable(e, newDeadlinesStop(e)))
 	return cmd
 }
 

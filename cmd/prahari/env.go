@@ -32,6 +32,7 @@ type globals struct {
 	operator  string
 	json      bool
 	quiet     bool
+	rehearse  bool // --dry-run of a rehearsable command
 	verbose   bool
 	logging   logging
 }

@@ -17,7 +17,7 @@ import (
 func newFinding(e env) *cobra.Command {
 	return noun("finding", "What the signatures caught", newFindingList(e), newFindingShow(e),
 		newFindingAct(e, evidence.TriageConfirm), newFindingAct(e, evidence.TriageFalsePositive), newFindingAct(e, evidence.TriageSuppress),
-		newFindingUndo(e), newFindingSuppressions(e), newFindingUnsuppress(e))
+		rehearsable(e, newFindingUndo(e)), newFindingSuppressions(e), rehearsable(e, newFindingUnsuppress(e)))
 }
 
 type findingOptions struct {

@@ -14,7 +14,7 @@ import (
 )
 
 func newHold(e env) *cobra.Command {
-	return noun("hold", "What must not be purged, whatever its age", newHoldAdd(e), newHoldRelease(e), newHoldList(e))
+	return noun("hold", "What must not be purged, whatever its age", rehearsable(e, newHoldAdd(e)), rehearsable(e, newHoldRelease(e)), newHoldList(e))
 }
 
 // grounds are why something is done, and who else answers for it.

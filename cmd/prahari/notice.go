@@ -78,6 +78,9 @@ draft prints. Nothing is sent. Problems that keep it from being approved are lis
 			if o.kind == "" {
 				return usageErrorf(cmd, "--kind is missing; 'prahari notice routes' lists them")
 			}
+			if o.language != report.English && o.language != report.Hindi {
+				return usageErrorf(cmd, "--language is en or hi")
+			}
 			return e.noticeDraft(cmd.Context(), args[0], o)
 		},
 	}
@@ -115,6 +118,9 @@ func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) (e
 	if err != nil {
 		return err
 	}
+	if _, err := book.Route(o.kind); errors.Is(err, report.ErrNoKind) {
+		return usageError{"prahari notice draft", fmt.Errorf("--kind: %w; 'prahari notice routes' lists them", err)}
+	}
 	facts, err := w.gather(ctx, c)
 	if err != nil {
 		return err
@@ -131,9 +137,6 @@ func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) (e
 	var check report.LintInput
 	write := func(id string) (evidence.Notice, error) {
 		draft, err = book.Draft(o.kind, facts, report.DraftOptions{NoticeID: id, Language: o.language, FollowUp: o.followUp, Now: time.Now(), DraftedBy: e.operator(), Attachments: attachments})
-		if errors.Is(err, report.ErrNoKind) {
-			return evidence.Notice{}, fmt.Errorf("%w; 'prahari notice routes' lists them", err)
-		}
 		if err != nil {
 			return evidence.Notice{}, err
 		}

@@ -16,7 +16,7 @@ import (
 
 func newSource(e env) *cobra.Command {
 	return noun("source", "What is watched: public channels, groups and bots",
-		newSourceAdd(e), newSourceList(e), newSourceShow(e), newSourceCoverage(e), newSourceRemove(e))
+		newSourceAdd(e), newSourceList(e), newSourceShow(e), newSourceCoverage(e), rehearsable(e, newSourceRemove(e)))
 }
 
 type sourceOptions struct {

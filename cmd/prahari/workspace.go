@@ -72,6 +72,9 @@ func (e env) openWorkspace(ctx context.Context) (*workspace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening workspace %s: %w", dir, err)
 	}
+	if e.global.rehearse {
+		db.Rehearse()
+	}
 	return &workspace{dir: dir, config: c, db: db, env: e}, nil
 }
 
