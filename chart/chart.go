@@ -7,7 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A Chart is bars with their labels, in the units of its viewBox: a template
@@ -21,7 +24,8 @@ type Chart struct {
 // A Bar is one of them.
 type Bar struct {
 	X, Y, W, H int
-	Label      string
+	Name       string // whole
+	Label      string // the name as far as it has room
 	Value      int
 	Tick       bool // the label has room
 }
@@ -29,7 +33,8 @@ type Bar struct {
 const (
 	chartWidth = 640
 	barHeight  = 22
-	barLabel   = 150 // left of horizontal bars
+	barLabel   = 190 // left of horizontal bars
+	labelGap   = 8   // between a label and its bar
 	barValue   = 60  // right of them
 	plotHeight = 160
 	plotFoot   = 24
@@ -42,10 +47,42 @@ func Bars(counts map[string]int) Chart {
 	for i, name := range names {
 		c.Max = max(c.Max, counts[name])
 		w := max(1, (chartWidth-barLabel-barValue)*counts[name]/max(1, c.Max))
-		c.Bars = append(c.Bars, Bar{X: barLabel, Y: i * (barHeight + 6), W: w, H: barHeight, Label: name, Value: counts[name], Tick: true})
+		c.Bars = append(c.Bars, Bar{X: barLabel, Y: i * (barHeight + 6), W: w, H: barHeight, Name: name, Label: fit(name, barLabel-labelGap), Value: counts[name], Tick: true})
 	}
 	c.Height = len(names) * (barHeight + 6)
 	return c
+}
+
+// fit cuts a text to a width and says so with an ellipsis. It has to guess: what
+// the page is drawn with is the reader's.
+func fit(text string, width float64) string {
+	cut, total := 0, 0.0
+	for i, r := range text {
+		total += runeWidth(r)
+		if total > width {
+			return text[:cut] + "…"
+		}
+		if total <= width-runeWidth('…') {
+			cut = i + utf8.RuneLen(r)
+		}
+	}
+	return text
+}
+
+// runeWidth is about the most that a character takes at 13 pixels in the usual
+// sans-serif fonts.
+func runeWidth(r rune) float64 {
+	switch {
+	case unicode.Is(unicode.Mn, r): // stands above or below another
+		return 0
+	case strings.ContainsRune("ijl.,:;|!' ", r):
+		return 5
+	case strings.ContainsRune("mwMW@%…", r) || r >= 0x1100: // from there on ideographs, Hangul, symbols
+		return 13.5
+	case unicode.IsUpper(r):
+		return 10
+	}
+	return 8.5
 }
 
 // maxColumns is how many days are drawn one by one; longer times are drawn by
@@ -69,7 +106,7 @@ func Columns(days map[string]int) Chart {
 		if counts[i] > 0 {
 			h = max(h, 2)
 		}
-		c.Bars = append(c.Bars, Bar{X: i * step, Y: plotHeight - h, W: max(1, step-2), H: h, Label: label, Value: counts[i], Tick: i%every == 0})
+		c.Bars = append(c.Bars, Bar{X: i * step, Y: plotHeight - h, W: max(1, step-2), H: h, Name: label, Label: label, Value: counts[i], Tick: i%every == 0})
 	}
 	return c
 }
@@ -124,7 +161,7 @@ func (c Chart) Describe() string {
 	var out string
 	for _, b := range c.Bars {
 		if b.Value > 0 {
-			out += b.Label + ": " + strconv.Itoa(b.Value) + "; "
+			out += b.Name + ": " + strconv.Itoa(b.Value) + "; "
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,15 @@ func TestBarsStayInside(t *testing.T) {
 			if b.X < 0 || b.Y < 0 || b.W < 1 || b.H < 0 || b.X+b.W > tc.c.Width || b.Y+b.H > tc.c.Height {
 				t.Errorf("%s: %+v is not inside %dx%d", name, b, tc.c.Width, tc.c.Height)
 			}
+		}
+	}
+	for name, want := range map[string]string{
+		"@short": "@short", "": "", "@wholesale_databases_india_market": "@wholesale_database…",
+		strings.Repeat("W", 40): "WWWWWWWWWWWW…", strings.Repeat("i", 36): strings.Repeat("i", 36), strings.Repeat("漏", 40): strings.Repeat("漏", 12) + "…",
+	} {
+		c := chart.Bars(map[string]int{name: 1})
+		if b := c.Bars[0]; b.Label != want || b.Name != name || !strings.HasPrefix(c.Describe(), name+": 1") {
+			t.Errorf("%q: label %q, want %q; described as %q", name, b.Label, want, c.Describe())
 		}
 	}
 	if c := chart.Bars(map[string]int{"a": 1, "b": 5, "c": 5}); c.Bars[0].Label != "b" || c.Bars[2].Label != "a" {

@@ -48,13 +48,13 @@ func SummaryHTML(s evidence.Summary, organisation string) ([]byte, error) {
 	}
 	signatures, kinds, sources := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, r := range s.Signatures {
-		signatures[evidence.OneLine(r.Rule, 22)] += r.Findings
+		signatures[evidence.OneLine(r.Rule, 80)] += r.Findings
 	}
 	for _, k := range s.Kinds {
 		kinds[string(k.Kind)] = k.Distinct
 	}
 	for _, c := range s.Sources[:min(len(s.Sources), maxSummarySources)] {
-		sources[evidence.OneLine(c.Name, 22)] += c.Findings
+		sources[evidence.OneLine(c.Name, 80)] += c.Findings
 	}
 	var out strings.Builder
 	err = t.Execute(&out, struct {
