@@ -32,7 +32,10 @@ func NewSealer(publicKeys []string) (*Sealer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("recipient %q is not an age X25519 public key: it is the line 'age1…' that 'age-keygen' prints", Caption(key, 24))
 		}
-		id := string(r.public.Bytes())
+		if err := r.check(); err != nil {
+			return nil, fmt.Errorf("recipient %q: %w", Caption(key, 24), err)
+		}
+		id := string(r.public[:])
 		if seen[id] {
 			continue
 		}
