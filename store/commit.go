@@ -18,9 +18,11 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) (kept []evidence.Evi
 	}
 	err = db.tx(ctx, func(tx *sql.Tx) error {
 		kept = nil // it may be tried again
+		ctx := db.statements(ctx)
+		known := suppressions{}
 		var log []evidence.Entry
 		for _, e := range b.Evidence {
-			fresh, err := insertEvidence(ctx, tx, e)
+			fresh, err := insertEvidence(ctx, tx, e, known)
 			if err != nil {
 				return fmt.Errorf("evidence %s: %w", e.ID, err)
 			}
@@ -83,10 +85,10 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) (kept []evidence.Evi
 
 // insertEvidence reports whether the version was new. A version without findings
 // is kept only where the message is in evidence already.
-func insertEvidence(ctx context.Context, tx *sql.Tx, e evidence.Evidence) (bool, error) {
+func insertEvidence(ctx context.Context, tx *sql.Tx, e evidence.Evidence, known suppressions) (bool, error) {
 	if len(e.Findings) == 0 {
-		known, err := inEvidence(ctx, tx, e.Source.ID, e.MessageID)
-		if err != nil || !known {
+		before, err := inEvidence(ctx, tx, e.Source.ID, e.MessageID)
+		if err != nil || !before {
 			return false, err
 		}
 	}
@@ -109,20 +111,20 @@ func insertEvidence(ctx context.Context, tx *sql.Tx, e evidence.Evidence) (bool,
 		return false, err
 	}
 	for _, f := range e.Findings {
-		if err := insertFinding(ctx, tx, e, f); err != nil {
+		if err := insertFinding(ctx, tx, e, f, known); err != nil {
 			return false, fmt.Errorf("finding %s: %w", f.ID, err)
 		}
 	}
 	return true, nil
 }
 
-func insertFinding(ctx context.Context, tx *sql.Tx, e evidence.Evidence, f evidence.Kept) error {
+func insertFinding(ctx context.Context, tx *sql.Tx, e evidence.Evidence, f evidence.Kept, known suppressions) error {
 	body, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}
 	template := evidence.Template(e.Masked)
-	suppressed, err := suppressing(ctx, tx, template, f.Rule, e.Source.ID)
+	suppressed, err := known.of(ctx, tx, template, f.Rule, e.Source.ID)
 	if err != nil {
 		return err
 	}

@@ -191,10 +191,24 @@ func (db *DB) try(ctx context.Context, f func(*sql.Tx) error) (err error) {
 			return err
 		}
 	}
-	if err := f(tx); err != nil {
-		return err
+	if err = f(tx); err == nil {
+		err = tx.Commit()
 	}
-	return tx.Commit()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // it was rolled back as ctx ended
+		return ctx.Err()
+	}
+	return err
+}
+
+// statements returns the context for the many short statements of a transaction
+// that was begun with ctx, and ends with it. SQLite's driver starts a goroutine
+// for each statement whose own context can end: a tenth of the time of a commit.
+// On a server a statement may wait for the network, so there ctx is its own too.
+func (db *DB) statements(ctx context.Context) context.Context {
+	if db.engine == sqlite {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
 }
 
 // translate makes the drivers' errors ones that callers know.

@@ -137,6 +137,26 @@ func TestOpen(t *testing.T) {
 	})
 }
 
+// A commit that is called off in its midst leaves nothing, and says so.
+func TestCommitCalledOff(t *testing.T) {
+	db, _ := filled(t, 0)
+	var b evidence.Batch
+	for n := range 4000 {
+		b.Evidence = append(b.Evidence, piece(n+1))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := db.Commit(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if counts, err := db.Counts(t.Context(), source.ID); err != nil || counts.Evidence != 0 {
+		t.Errorf("%d pieces are left, %v", counts.Evidence, err)
+	}
+	if _, err := db.Commit(t.Context(), batch(1)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOneProcessWatches(t *testing.T) {
 	db, dir := filled(t, 0)
 	release, err := db.LockWatch(t.Context())

@@ -46,11 +46,22 @@ func insertLinks(ctx context.Context, tx *sql.Tx, leads []evidence.Lead) error {
 	return nil
 }
 
-// suppressing returns the id of the suppression that holds for a finding, ""
-// for none.
-func suppressing(ctx context.Context, tx *sql.Tx, template, rule, sourceID string) (id string, err error) {
-	err = tx.QueryRowContext(ctx, `
+// suppressions remembers, within one transaction, which suppression holds for
+// findings of a template, rule and source: those of a batch have few templates.
+type suppressions map[[3]string]string
+
+// of returns the id of the suppression that holds for a finding, "" for none.
+func (s suppressions) of(ctx context.Context, tx *sql.Tx, template, rule, sourceID string) (string, error) {
+	key := [3]string{template, rule, sourceID}
+	if id, known := s[key]; known {
+		return id, nil
+	}
+	var id string
+	err := tx.QueryRowContext(ctx, `
 		SELECT coalesce(min(id), '') FROM suppression
 		WHERE template = $1 AND rule = $2 AND (source_id = '' OR source_id = $3) AND removed_ms = 0`, template, rule, sourceID).Scan(&id)
+	if err == nil {
+		s[key] = id
+	}
 	return id, err
 }

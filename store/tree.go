@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -16,11 +15,11 @@ import (
 
 // hexHashes renders the hashes that a line completes as its row keeps them.
 func hexHashes(hashes []tlog.Hash) string {
-	var out strings.Builder
+	out := make([]byte, 0, len(hashes)*2*tlog.HashSize)
 	for _, h := range hashes {
-		out.WriteString(hex.EncodeToString(h[:]))
+		out = hex.AppendEncode(out, h[:])
 	}
-	return out.String()
+	return string(out)
 }
 
 // treeReader reads the tree's stored hashes: that of level l and number n stands
