@@ -34,27 +34,26 @@ var Genesis = strings.Repeat("0", 64) //nolint:gochecknoglobals // a constant th
 // Line returns the entry as canonical JSON with a newline: sorted keys, no
 // spaces, UTF-8, so that sha256sum over the line is the next entry's prev.
 func (e Entry) Line() ([]byte, error) {
-	m := map[string]any{
-		"seq": e.Seq, "prev": e.Prev, "at": e.At.UTC().Format(time.RFC3339),
-		"actor": e.Actor, "action": e.Action, "object": e.Object,
-	}
-	for key, value := range map[string]string{
-		"reason": e.Reason, "sha256": e.SHA256, "approver": e.Approver, "case": e.CaseID, "log_sha256": e.LogSHA,
-		"log_prev": e.LogPrev, "log_leaf": e.LogLeaf,
-	} {
-		if value != "" {
-			m[key] = value
-		}
-	}
-	if e.LogSeq != nil {
-		m["log_seq"] = *e.LogSeq
-	}
-	for key, value := range m { // as it will be read again
-		if text, ok := value.(string); ok {
-			m[key] = strings.ToValidUTF8(text, "\ufffd")
-		}
-	}
-	line, err := sortedJSON(m)
+	read := func(s string) string { return strings.ToValidUTF8(s, "\ufffd") } // as it will be read again
+	line, err := sortedJSON(struct {                                          // in the order of the keys
+		Action   string `json:"action"`
+		Actor    string `json:"actor"`
+		Approver string `json:"approver,omitempty"`
+		At       string `json:"at"`
+		Case     string `json:"case,omitempty"`
+		LogLeaf  string `json:"log_leaf,omitempty"`
+		LogPrev  string `json:"log_prev,omitempty"`
+		LogSeq   *int64 `json:"log_seq,omitempty"`
+		LogSHA   string `json:"log_sha256,omitempty"`
+		Object   string `json:"object"`
+		Prev     string `json:"prev"`
+		Reason   string `json:"reason,omitempty"`
+		Seq      int64  `json:"seq"`
+		SHA256   string `json:"sha256,omitempty"`
+	}{
+		read(e.Action), read(e.Actor), read(e.Approver), e.At.UTC().Format(time.RFC3339), read(e.CaseID), read(e.LogLeaf), read(e.LogPrev),
+		e.LogSeq, read(e.LogSHA), read(e.Object), read(e.Prev), read(e.Reason), e.Seq, read(e.SHA256),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("custody entry %d: %w", e.Seq, err)
 	}
@@ -126,8 +125,9 @@ func CanonicalJSON(v any) ([]byte, error) {
 	return sortedJSON(generic)
 }
 
-// sortedJSON is CanonicalJSON of what holds no structs, whose keys are sorted as
-// they are written.
+// sortedJSON is CanonicalJSON of what holds no structs, or whose structs have
+// their fields in the order of the keys: those of maps are sorted as they are
+// written.
 func sortedJSON(v any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

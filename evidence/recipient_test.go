@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +76,21 @@ func TestALineIsReadAsItWasWritten(t *testing.T) {
 		if again, err := read.Line(); err != nil || !bytes.Equal(again, line) {
 			t.Errorf("%q: %s became %s, %v", reason, line, again, err)
 		}
+	}
+}
+
+// A line has its keys sorted, all that there can be.
+func TestALineIsCanonical(t *testing.T) {
+	place := int64(7)
+	line, err := evidence.Entry{
+		Seq: 3, Prev: evidence.Genesis, At: time.Unix(1700000000, 0), Actor: "analyst:<a1>", Action: "export", Object: "x", Reason: "\u2028", SHA256: "s",
+		Approver: "b", CaseID: "c", LogSeq: &place, LogSHA: "l", LogPrev: "p", LogLeaf: "f",
+	}.Line()
+	if err != nil || bytes.Count(line, []byte(`":`)) != 14 {
+		t.Fatalf("%s, %v", line, err)
+	}
+	want, err := evidence.CanonicalJSON(json.RawMessage(line))
+	if err != nil || string(line) != string(want)+"\n" {
+		t.Errorf("%s, not %s, %v", line, want, err)
 	}
 }

@@ -74,7 +74,7 @@ func (s *Sealer) Seal(files []Raw, at time.Time) (SealedFile, error) {
 	all := append([]Raw{{Name: nonceName, Data: nonce}}, files...)
 	all = append(all, Raw{Name: sumsName, Data: sums(all)})
 
-	size := 4 << 10 // the tar's end, and age's header
+	size := 1 << 10 // the tar's end
 	for _, f := range all {
 		size += len(f.Data) + 1<<10
 	}
@@ -92,7 +92,7 @@ func (s *Sealer) Seal(files []Raw, at time.Time) (SealedFile, error) {
 	if err := t.Close(); err != nil {
 		return SealedFile{}, fmt.Errorf("packing: %w", err)
 	}
-	sealed := bytes.NewBuffer(make([]byte, 0, size))
+	sealed := bytes.NewBuffer(make([]byte, 0, plain.Len()+1<<10)) // with age's header
 	w, err := age.Encrypt(sealed, s.recipients...)
 	if err != nil {
 		return SealedFile{}, fmt.Errorf("sealing: %w", err)
