@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -228,6 +229,23 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 	}
 	if _, _, found, err := db.UpdateState(t.Context(), "main"); found || err != nil {
 		t.Errorf("the state stayed, %v", err)
+	}
+}
+
+// How far updates told an account is its own, and the last word counts.
+func TestWhatUpdatesToldIsKeptByAccount(t *testing.T) {
+	db, _ := filled(t, 0)
+	for _, h := range []evidence.Heard{
+		{Account: "main", SourceID: source.ID, MessageID: 7}, {Account: "second", SourceID: source.ID}, {Account: "main", SourceID: source.ID, MessageID: 5},
+	} {
+		if _, err := db.Commit(t.Context(), evidence.Batch{Actor: "analyst:a1", Heard: []evidence.Heard{h}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for account, want := range map[string]map[string]int64{"main": {source.ID: 5}, "second": {source.ID: 0}, "third": {}} {
+		if got, err := db.Heard(t.Context(), account); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s heard %v, want %v, %v", account, got, want, err)
+		}
 	}
 }
 
