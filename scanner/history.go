@@ -185,6 +185,9 @@ func (r *run) read(ctx context.Context, w *watched, missing evidence.Range, take
 		if p.err != nil {
 			return p.err
 		}
+		if ctx.Err() != nil { // whoever stops waits for what is made of this page
+			return context.Cause(ctx)
+		}
 		if p.seen.Lo <= p.seen.Hi {
 			if p.messages == nil {
 				var err error

@@ -222,11 +222,38 @@ func (d *desk) signal(w *watching) {
 	}
 	select {
 	case <-w.ended:
-	case <-time.After(5 * time.Second):
+	case <-d.busy(w, 5*time.Second):
 		_ = w.cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
 		<-w.ended
 		d.t.Errorf("SIGTERM did not end the watch in %s: %s", time.Since(began), w.text())
 	}
+}
+
+// busy is closed when a watch has taken longer than it may, but for the time that
+// its threads waited for a processor: other programs of the machine took that.
+func (d *desk) busy(w *watching, limit time.Duration) <-chan struct{} {
+	waited := func() map[string]time.Duration { // by thread
+		all := map[string]time.Duration{}
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", w.cmd.Process.Pid))
+		for _, task := range tasks {
+			data, _ := os.ReadFile(task)
+			if fields := strings.Fields(string(data)); len(fields) == 3 {
+				n, _ := strconv.ParseInt(fields[1], 10, 64)
+				all[task] = time.Duration(n)
+			}
+		}
+		return all
+	}
+	began, before, over := time.Now(), waited(), make(chan struct{})
+	go func() {
+		defer close(over)
+		for most := time.Duration(0); time.Since(began)-most < limit; time.Sleep(50 * time.Millisecond) {
+			for task, n := range waited() {
+				most = max(most, n-before[task])
+			}
+		}
+	}()
+	return over
 }
 
 // compare holds the workspace against the data centre.
