@@ -92,6 +92,67 @@ func TestVerifyScriptPassesInEveryShellFromAnyFolder(t *testing.T) {
 	}
 }
 
+// longLog gives a rig a custody log of some more lines.
+func (r *rig) longLog(lines int) {
+	l := newLog()
+	var all []evidence.Entry
+	for _, e := range r.items {
+		all = append(all, l.add(evidence.Entry{At: posted, Actor: "analyst:a1", Action: "collect", Object: e.ID, CaseID: "CASE0007", SHA256: e.Commitment}))
+	}
+	for n := range lines {
+		all = append(all, l.add(evidence.Entry{At: posted, Actor: "analyst:a1", Action: "case.note", Object: "CASE0007", CaseID: "CASE0007", Reason: fmt.Sprintf("नोट %d", n)}))
+	}
+	r.in.Custody, r.in.Log = bundle.Each(all), l.log()
+}
+
+// A long log takes few processes, leaves nothing behind, and is held to the same
+// as a short one.
+func TestVerifyScriptChecksALongLog(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.longLog(1100)
+	whole := r.build(t)
+	lines := strings.Count(read(t, whole, custodyFile), "\n")
+	broken := clone(t, whole)
+	swapLines(t, broken, custodyFile, 1000, 1001)
+	zero := clone(t, whole)
+	write(t, zero, custodyFile, strings.Replace(read(t, zero, custodyFile), "analyst:a1", "analyst:a1\x00", 1))
+	real, err := exec.LookPath("sha256sum")
+	if err != nil {
+		t.Fatal("this test needs sha256sum")
+	}
+	for name, shell := range shells(t) {
+		for _, tc := range []struct {
+			dir, temp, say string
+			code, most     int // sha256sum is run at most so often
+		}{
+			{whole, t.TempDir(), fmt.Sprintf("PASS  8 custody log: %d lines", lines), 0, 10},
+			{whole, "/nonexistent", fmt.Sprintf("PASS  8 custody log: %d lines", lines), 0, 10},
+			{broken, t.TempDir(), "FAIL  8 custody log: line 1001 does not follow the line before it", 1, lines},
+			{zero, t.TempDir(), "FAIL  8 custody log", 1, 10},
+		} {
+			if tc.most > 10 && name != "sh" { // a process for each line takes a while
+				continue
+			}
+			bin := t.TempDir()
+			write(t, bin, "sha256sum", "#!/bin/sh\necho x >>"+bin+"/count\nexec "+real+" \"$@\"\n")
+			must(t, os.Chmod(filepath.Join(bin, "sha256sum"), 0o700)) //nolint:gosec // a program
+			args := append(slices.Clone(shell), filepath.Join(tc.dir, "verify.sh"))
+			script := `PATH=$1:$PATH TMPDIR=$2; export PATH TMPDIR; shift 2; exec "$@"`
+			out, code := run(t, "/", "", "sh", append([]string{"-c", script, "sh", bin, tc.temp}, args...)...)
+			if code != tc.code || !strings.Contains(out, tc.say) {
+				t.Errorf("%s, lines in %s: exit %d\n%s", name, tc.temp, code, out)
+			}
+			if n := strings.Count(read(t, bin, "count"), "x"); n > tc.most {
+				t.Errorf("%s: sha256sum ran %d times, at most %d were due", name, n, tc.most)
+			}
+			if left, err := os.ReadDir(tc.temp); err == nil && len(left) > 0 {
+				t.Errorf("%s: %d files stayed in the folder for temporary files", name, len(left))
+			}
+		}
+	}
+}
+
 func TestVerifyScriptExitCodes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
