@@ -210,23 +210,20 @@ func validLabel(command, label string) error {
 func newAccountList(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List accounts", Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			accounts, err := w.db.Accounts(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return printList(e, accounts, "No accounts. 'prahari account login' adds one.",
-				column[store.Account]{"account", func(a store.Account) string { return a.Label }, 0},
-				column[store.Account]{"user", func(a store.Account) string { return fmt.Sprintf("id %d", a.UserID) }, 0},
-				column[store.Account]{"number", func(a store.Account) string { return a.Phone }, 0},
-				column[store.Account]{"state", func(a store.Account) string { return a.State }, 0},
-				column[store.Account]{"added", func(a store.Account) string { return stamp(a.AddedAt) }, 0},
-			)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				accounts, err := w.db.Accounts(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printList(e, accounts, "No accounts. 'prahari account login' adds one.",
+					column[store.Account]{"account", func(a store.Account) string { return a.Label }, 0},
+					column[store.Account]{"user", func(a store.Account) string { return fmt.Sprintf("id %d", a.UserID) }, 0},
+					column[store.Account]{"number", func(a store.Account) string { return a.Phone }, 0},
+					column[store.Account]{"state", func(a store.Account) string { return a.State }, 0},
+					column[store.Account]{"added", func(a store.Account) string { return stamp(a.AddedAt) }, 0},
+				)
+			})
 		},
 	}
 }

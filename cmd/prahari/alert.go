@@ -181,25 +181,22 @@ func newAlertList(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List alerts: sent, waiting, given up", Args: usageArgs(cobra.NoArgs),
 		Example: examples("prahari alert list", "prahari alert list --json | jq 'select(.state != \"sent\")'"),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			all, err := w.db.Alerts(cmd.Context(), limit)
-			if err != nil {
-				return err
-			}
-			return printList(e, all, "No alerts yet. 'prahari alert test' tries the endpoints of the config.",
-				column[evidence.Alert]{"alert", func(a evidence.Alert) string { return a.ID }, 0},
-				column[evidence.Alert]{"made", func(a evidence.Alert) string { return stamp(a.MadeAt) }, 0},
-				column[evidence.Alert]{"endpoint", func(a evidence.Alert) string { return a.Endpoint }, 20},
-				column[evidence.Alert]{"findings", func(a evidence.Alert) string { return fmt.Sprint(len(a.Findings)) }, 0},
-				column[evidence.Alert]{"state", func(a evidence.Alert) string { return string(a.State) }, 0},
-				column[evidence.Alert]{"tries", func(a evidence.Alert) string { return fmt.Sprint(a.Tries) }, 0},
-				column[evidence.Alert]{"last error", func(a evidence.Alert) string { return a.Error }, 60},
-			)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				all, err := w.db.Alerts(cmd.Context(), limit)
+				if err != nil {
+					return err
+				}
+				return printList(e, all, "No alerts yet. 'prahari alert test' tries the endpoints of the config.",
+					column[evidence.Alert]{"alert", func(a evidence.Alert) string { return a.ID }, 0},
+					column[evidence.Alert]{"made", func(a evidence.Alert) string { return stamp(a.MadeAt) }, 0},
+					column[evidence.Alert]{"endpoint", func(a evidence.Alert) string { return a.Endpoint }, 20},
+					column[evidence.Alert]{"findings", func(a evidence.Alert) string { return fmt.Sprint(len(a.Findings)) }, 0},
+					column[evidence.Alert]{"state", func(a evidence.Alert) string { return string(a.State) }, 0},
+					column[evidence.Alert]{"tries", func(a evidence.Alert) string { return fmt.Sprint(a.Tries) }, 0},
+					column[evidence.Alert]{"last error", func(a evidence.Alert) string { return a.Error }, 60},
+				)
+			})
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", limit, "the newest so many")
@@ -285,27 +282,24 @@ func newAlertSecret(e env) *cobra.Command {
 		Use: "secret FILE", Short: "Make a webhook's secret in a new file, for secret_file and for its receiver",
 		Example: examples("prahari alert secret keys/soc.secret"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			path := args[0]
-			if !filepath.IsAbs(path) {
-				path = w.path(path)
-			}
-			var key [32]byte
-			_, _ = rand.Read(key[:])
-			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return fmt.Errorf("making the secret: %w; name a file that is not there yet", err)
-			}
-			_, err = fmt.Fprintln(f, "whsec_"+base64.StdEncoding.EncodeToString(key[:]))
-			if err = errors.Join(err, f.Close()); err != nil {
-				return fmt.Errorf("writing the secret: %w", err)
-			}
-			return e.done(map[string]any{"file": path}, "%s\n", path)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				path := args[0]
+				if !filepath.IsAbs(path) {
+					path = w.path(path)
+				}
+				var key [32]byte
+				_, _ = rand.Read(key[:])
+				f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+				if err != nil {
+					return fmt.Errorf("making the secret: %w; name a file that is not there yet", err)
+				}
+				_, err = fmt.Fprintln(f, "whsec_"+base64.StdEncoding.EncodeToString(key[:]))
+				if err = errors.Join(err, f.Close()); err != nil {
+					return fmt.Errorf("writing the secret: %w", err)
+				}
+				return e.done(map[string]any{"file": path}, "%s\n", path)
+			})
 		},
 	}
 }

@@ -106,28 +106,25 @@ func newAuthorisationApprove(e env) *cobra.Command {
 		Use: "approve ID", Short: "Approve an authorisation, as a second person",
 		Example: examples("prahari authorisation approve A-0001 --operator counsel"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				a, err := w.authorisation(cmd.Context(), args[0])
+				switch {
+				case err != nil:
+					return err
+				case a.AddedBy == "":
+					return fmt.Errorf("%s was given for joining and needs no second person", a.ID)
+				case evidence.SamePerson(a.AddedBy, e.operator()):
+					return fmt.Errorf("%s was asked for by %s: another person approves it, with an --operator of their own", a.ID, a.AddedBy)
+				case !a.RevokedAt.IsZero():
+					return errors.New(a.ID + " is revoked: add a new one")
+				}
+				if err := w.db.ApproveAuthorisation(cmd.Context(), a.ID, e.operator()); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(e.out, "%s is approved by %s\n", a.ID, e.operator())
 				return err
-			}
-			defer w.close(&err)
-			a, err := w.authorisation(cmd.Context(), args[0])
-			switch {
-			case err != nil:
-				return err
-			case a.AddedBy == "":
-				return fmt.Errorf("%s was given for joining and needs no second person", a.ID)
-			case evidence.SamePerson(a.AddedBy, e.operator()):
-				return fmt.Errorf("%s was asked for by %s: another person approves it, with an --operator of their own", a.ID, a.AddedBy)
-			case !a.RevokedAt.IsZero():
-				return errors.New(a.ID + " is revoked: add a new one")
-			}
-			if err := w.db.ApproveAuthorisation(cmd.Context(), a.ID, e.operator()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(e.out, "%s is approved by %s\n", a.ID, e.operator())
-			return err
+			})
 		},
 	}
 }
@@ -160,28 +157,25 @@ func viewAuthorisation(a evidence.Authorisation, now time.Time) authorisationVie
 func newAuthorisationList(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List authorisations and whether they hold", Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			all, err := w.db.Authorisations(cmd.Context())
-			if err != nil {
-				return err
-			}
-			views := make([]authorisationView, len(all))
-			for i, a := range all {
-				views[i] = viewAuthorisation(a, time.Now())
-			}
-			return printList(e, views, "No authorisations. prahari writes nothing to Telegram without one.",
-				column[authorisationView]{"authorisation", func(v authorisationView) string { return v.ID }, 0},
-				column[authorisationView]{"method", func(v authorisationView) string { return v.Method }, 0},
-				column[authorisationView]{"source", func(v authorisationView) string { return v.Source }, 0},
-				column[authorisationView]{"canary", func(v authorisationView) string { return v.Canary }, 0},
-				column[authorisationView]{"sponsor", func(v authorisationView) string { return v.Sponsor }, 24},
-				column[authorisationView]{"state", func(v authorisationView) string { return v.State }, 60},
-			)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				all, err := w.db.Authorisations(cmd.Context())
+				if err != nil {
+					return err
+				}
+				views := make([]authorisationView, len(all))
+				for i, a := range all {
+					views[i] = viewAuthorisation(a, time.Now())
+				}
+				return printList(e, views, "No authorisations. prahari writes nothing to Telegram without one.",
+					column[authorisationView]{"authorisation", func(v authorisationView) string { return v.ID }, 0},
+					column[authorisationView]{"method", func(v authorisationView) string { return v.Method }, 0},
+					column[authorisationView]{"source", func(v authorisationView) string { return v.Source }, 0},
+					column[authorisationView]{"canary", func(v authorisationView) string { return v.Canary }, 0},
+					column[authorisationView]{"sponsor", func(v authorisationView) string { return v.Sponsor }, 24},
+					column[authorisationView]{"state", func(v authorisationView) string { return v.State }, 60},
+				)
+			})
 		},
 	}
 }
@@ -191,21 +185,18 @@ func newAuthorisationRevoke(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "revoke ID", Short: "End an authorisation for good", Example: examples("prahari authorisation revoke A-0001 --reason 'the case is closed'"),
 		Args: usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				a, err := w.authorisation(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if err := w.db.RevokeAuthorisation(cmd.Context(), a.ID, e.operator(), evidence.Caption(reason, 200)); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(e.out, "%s is revoked\n", a.ID)
 				return err
-			}
-			defer w.close(&err)
-			a, err := w.authorisation(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if err := w.db.RevokeAuthorisation(cmd.Context(), a.ID, e.operator(), evidence.Caption(reason, 200)); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(e.out, "%s is revoked\n", a.ID)
-			return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why")

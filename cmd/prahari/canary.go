@@ -194,30 +194,27 @@ func (e env) done(v any, format string, args ...any) error {
 func newCanaryList(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List canaries, masked", Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			all, err := w.db.Canaries(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return printList(e, all, "No canaries. 'prahari canary add' registers one.",
-				column[evidence.Canary]{"canary", func(c evidence.Canary) string { return c.ID }, 0},
-				column[evidence.Canary]{"label", func(c evidence.Canary) string { return c.Label }, 0},
-				column[evidence.Canary]{"kind", func(c evidence.Canary) string { return string(c.Kind) }, 0},
-				column[evidence.Canary]{"value", func(c evidence.Canary) string { return c.Masked }, 0},
-				column[evidence.Canary]{"basis", func(c evidence.Canary) string { return string(c.Basis) }, 0},
-				column[evidence.Canary]{"bots", func(c evidence.Canary) string { return "@" + strings.Join(c.Scope, " @") }, 40},
-				column[evidence.Canary]{"until", func(c evidence.Canary) string {
-					if !c.WithdrawnAt.IsZero() {
-						return "withdrawn " + stamp(c.WithdrawnAt)
-					}
-					return c.ExpiresAt.Format(time.DateOnly)
-				}, 0},
-			)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				all, err := w.db.Canaries(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printList(e, all, "No canaries. 'prahari canary add' registers one.",
+					column[evidence.Canary]{"canary", func(c evidence.Canary) string { return c.ID }, 0},
+					column[evidence.Canary]{"label", func(c evidence.Canary) string { return c.Label }, 0},
+					column[evidence.Canary]{"kind", func(c evidence.Canary) string { return string(c.Kind) }, 0},
+					column[evidence.Canary]{"value", func(c evidence.Canary) string { return c.Masked }, 0},
+					column[evidence.Canary]{"basis", func(c evidence.Canary) string { return string(c.Basis) }, 0},
+					column[evidence.Canary]{"bots", func(c evidence.Canary) string { return "@" + strings.Join(c.Scope, " @") }, 40},
+					column[evidence.Canary]{"until", func(c evidence.Canary) string {
+						if !c.WithdrawnAt.IsZero() {
+							return "withdrawn " + stamp(c.WithdrawnAt)
+						}
+						return c.ExpiresAt.Format(time.DateOnly)
+					}, 0},
+				)
+			})
 		},
 	}
 }
@@ -227,21 +224,18 @@ func newCanaryWithdraw(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "withdraw CANARY", Short: "End the use of a canary for good", Example: examples("prahari canary withdraw ana --reason 'she asked for it'"),
 		Args: usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				c, err := w.db.Canary(cmd.Context(), args[0])
+				if err != nil {
+					return canaryUnknown(args[0], err)
+				}
+				if err := w.db.WithdrawCanary(cmd.Context(), c.ID, e.operator(), evidence.Caption(reason, 200)); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(e.out, "%s is withdrawn; it is never sent again\n", c.ID)
 				return err
-			}
-			defer w.close(&err)
-			c, err := w.db.Canary(cmd.Context(), args[0])
-			if err != nil {
-				return canaryUnknown(args[0], err)
-			}
-			if err := w.db.WithdrawCanary(cmd.Context(), c.ID, e.operator(), evidence.Caption(reason, 200)); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(e.out, "%s is withdrawn; it is never sent again\n", c.ID)
-			return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why")

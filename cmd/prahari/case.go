@@ -114,37 +114,30 @@ func newCaseAdd(e env) *cobra.Command {
 	return cmd
 }
 
-func (e env) caseAdd(ctx context.Context, id string, o caseOptions) (err error) {
-	w, err := e.openWorkspace(ctx)
-	if err != nil {
-		return err
-	}
-	defer w.close(&err)
-	c, err := w.db.Case(ctx, id)
-	if err != nil {
-		return caseUnknown(id, err)
-	}
-	ids, err := w.chosen(ctx, o)
-	if err != nil {
-		return err
-	}
-	added, err := w.db.AddToCase(ctx, c.ID, ids, e.operator(), "")
-	if err != nil {
-		return err
-	}
-	for _, id := range o.suggestions {
-		s, err := w.suggestion(ctx, c.ID, id)
+func (e env) caseAdd(ctx context.Context, id string, o caseOptions) error {
+	return e.caseDo(ctx, id, func(w *workspace, c evidence.Case) error {
+		ids, err := w.chosen(ctx, o)
 		if err != nil {
 			return err
 		}
-		n, err := w.db.AddToCase(ctx, c.ID, s.Findings, e.operator(), s.Reason)
+		added, err := w.db.AddToCase(ctx, c.ID, ids, e.operator(), "")
 		if err != nil {
 			return err
 		}
-		added += n
-	}
-	_, err = fmt.Fprintf(e.out, "%s: %s added\n", c.ID, count(added, "finding"))
-	return err
+		for _, id := range o.suggestions {
+			s, err := w.suggestion(ctx, c.ID, id)
+			if err != nil {
+				return err
+			}
+			n, err := w.db.AddToCase(ctx, c.ID, s.Findings, e.operator(), s.Reason)
+			if err != nil {
+				return err
+			}
+			added += n
+		}
+		_, err = fmt.Fprintf(e.out, "%s: %s added\n", c.ID, count(added, "finding"))
+		return err
+	})
 }
 
 func caseUnknown(id string, err error) error {
@@ -288,57 +281,50 @@ func (e env) completeCases(cmd *cobra.Command, args []string, _ string) (ids []s
 	return ids, d
 }
 
-func (e env) caseShow(ctx context.Context, id string) (err error) {
-	w, err := e.openWorkspace(ctx)
-	if err != nil {
-		return err
-	}
-	defer w.close(&err)
-	c, err := w.db.Case(ctx, id)
-	if err != nil {
-		return caseUnknown(id, err)
-	}
-	notices, err := w.db.Notices(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	v := viewCase(c)
-	for _, n := range notices {
-		v.Notices = append(v.Notices, n.ID)
-	}
-	if v.Suggestions, err = w.db.Suggestions(ctx, c.ID); err != nil {
-		return err
-	}
-	history, err := w.db.History(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	for _, h := range history {
-		v.History = append(v.History, stepView{h.At, h.Actor, h.Action, h.Object, h.Reason})
-	}
-	if e.global.json {
-		return printJSON(e.out, v)
-	}
-	fmt.Fprintf(e.out, "%s  %s\ndecided %s, observed %s\nopened %s by %s\n", v.ID, v.Title, v.Status, v.Observed, stamp(v.OpenedAt), v.OpenedBy)
-	for _, line := range [][2]string{{"assigned to", v.Assignee}, {"confirmed by", v.ConfirmedBy}, {"approved by", v.ApprovedBy}, {"merged into", v.MergedInto}} {
-		if line[1] != "" {
-			fmt.Fprintf(e.out, "%s %s\n", line[0], line[1])
+func (e env) caseShow(ctx context.Context, id string) error {
+	return e.caseDo(ctx, id, func(w *workspace, c evidence.Case) error {
+		notices, err := w.db.Notices(ctx, c.ID)
+		if err != nil {
+			return err
 		}
-	}
-	fmt.Fprintf(e.out, "%s; 'prahari finding list --case %s' lists them\n", count(len(v.Findings), "finding"), v.ID)
-	for _, n := range notices {
-		fmt.Fprintf(e.out, "notice %s  %s, drafted %s\n", n.ID, n.Kind, stamp(n.DraftedAt))
-	}
-	for _, s := range v.Suggestions {
-		fmt.Fprintf(e.out, "suggestion %s  %s\n", s.ID, s.Reason)
-	}
-	for _, n := range v.Notes {
-		fmt.Fprintf(e.out, "note %s by %s:\n%s\n", stamp(n.At), n.By, indent(evidence.Printable(n.Text)))
-	}
-	for _, h := range v.History {
-		if h.Action != "case.add" { // the findings are counted above
-			fmt.Fprintln(e.out, evidence.OneLine(fmt.Sprintf("%s  %s %s by %s %s", stamp(h.At), h.Action, h.Object, h.Actor, h.Reason), 200))
+		v := viewCase(c)
+		for _, n := range notices {
+			v.Notices = append(v.Notices, n.ID)
 		}
-	}
-	return nil
+		if v.Suggestions, err = w.db.Suggestions(ctx, c.ID); err != nil {
+			return err
+		}
+		history, err := w.db.History(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		for _, h := range history {
+			v.History = append(v.History, stepView{h.At, h.Actor, h.Action, h.Object, h.Reason})
+		}
+		if e.global.json {
+			return printJSON(e.out, v)
+		}
+		fmt.Fprintf(e.out, "%s  %s\ndecided %s, observed %s\nopened %s by %s\n", v.ID, v.Title, v.Status, v.Observed, stamp(v.OpenedAt), v.OpenedBy)
+		for _, line := range [][2]string{{"assigned to", v.Assignee}, {"confirmed by", v.ConfirmedBy}, {"approved by", v.ApprovedBy}, {"merged into", v.MergedInto}} {
+			if line[1] != "" {
+				fmt.Fprintf(e.out, "%s %s\n", line[0], line[1])
+			}
+		}
+		fmt.Fprintf(e.out, "%s; 'prahari finding list --case %s' lists them\n", count(len(v.Findings), "finding"), v.ID)
+		for _, n := range notices {
+			fmt.Fprintf(e.out, "notice %s  %s, drafted %s\n", n.ID, n.Kind, stamp(n.DraftedAt))
+		}
+		for _, s := range v.Suggestions {
+			fmt.Fprintf(e.out, "suggestion %s  %s\n", s.ID, s.Reason)
+		}
+		for _, n := range v.Notes {
+			fmt.Fprintf(e.out, "note %s by %s:\n%s\n", stamp(n.At), n.By, indent(evidence.Printable(n.Text)))
+		}
+		for _, h := range v.History {
+			if h.Action != "case.add" { // the findings are counted above
+				fmt.Fprintln(e.out, evidence.OneLine(fmt.Sprintf("%s  %s %s by %s %s", stamp(h.At), h.Action, h.Object, h.Actor, h.Reason), 200))
+			}
+		}
+		return nil
+	})
 }

@@ -15,17 +15,14 @@ import (
 )
 
 // caseDo opens the workspace, finds a case and does one thing to it.
-func (e env) caseDo(ctx context.Context, id string, do func(*workspace, evidence.Case) error) (err error) {
-	w, err := e.openWorkspace(ctx)
-	if err != nil {
-		return err
-	}
-	defer w.close(&err)
-	c, err := w.db.Case(ctx, id)
-	if err != nil {
-		return caseUnknown(id, err)
-	}
-	return do(w, c)
+func (e env) caseDo(ctx context.Context, id string, do func(*workspace, evidence.Case) error) error {
+	return e.inWorkspace(ctx, func(w *workspace) error {
+		c, err := w.db.Case(ctx, id)
+		if err != nil {
+			return caseUnknown(id, err)
+		}
+		return do(w, c)
+	})
 }
 
 // free reads what a person writes about a case. It may hold no identifier: it is

@@ -22,29 +22,26 @@ func newCustodyShow(e env) *cobra.Command {
 		Use: "show", Short: "Print the log, one JSON object a line, as it is chained",
 		Example: examples("prahari custody show --last 20", "prahari custody show > custody.jsonl"),
 		Args:    usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			entries, err := w.db.Custody(cmd.Context(), 0)
-			if err != nil {
-				return err
-			}
-			if last > 0 && len(entries) > last {
-				entries = entries[len(entries)-last:]
-			}
-			for _, entry := range entries {
-				line, err := entry.Line()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				entries, err := w.db.Custody(cmd.Context(), 0)
 				if err != nil {
 					return err
 				}
-				if _, err := e.out.Write(line); err != nil {
-					return err
+				if last > 0 && len(entries) > last {
+					entries = entries[len(entries)-last:]
 				}
-			}
-			return nil
+				for _, entry := range entries {
+					line, err := entry.Line()
+					if err != nil {
+						return err
+					}
+					if _, err := e.out.Write(line); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		},
 	}
 	cmd.Flags().IntVar(&last, "last", 0, "only this many of the newest")

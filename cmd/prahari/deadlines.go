@@ -230,52 +230,49 @@ func newDeadlinesRows(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rows [CLOCK]", Short: "Show the table of clocks: duty, who may start it, since when, how certain", Args: usageArgs(cobra.MaximumNArgs(1)),
 		Example: examples("prahari deadlines rows", "prahari deadlines rows IN-ITR-3-1-d --on '2026-02-19 23:59 IST'"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			book, err := w.book()
-			if err != nil {
-				return err
-			}
-			clock := strings.Join(args, "")
-			if clock != "" && !book.Knows(clock) {
-				return clockUnknown(clock)
-			}
-			rows := book.Deadlines
-			if clock != "" {
-				rows = nil
-				for _, d := range book.Deadlines {
-					if d.Clock == clock {
-						rows = append(rows, d)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				book, err := w.book()
+				if err != nil {
+					return err
+				}
+				clock := strings.Join(args, "")
+				if clock != "" && !book.Knows(clock) {
+					return clockUnknown(clock)
+				}
+				rows := book.Deadlines
+				if clock != "" {
+					rows = nil
+					for _, d := range book.Deadlines {
+						if d.Clock == clock {
+							rows = append(rows, d)
+						}
 					}
 				}
-			}
-			if on != "" {
-				at, err := moment(cmd, "--on", on)
-				if err != nil {
-					return err
+				if on != "" {
+					at, err := moment(cmd, "--on", on)
+					if err != nil {
+						return err
+					}
+					if clock == "" {
+						return usageErrorf(cmd, "--on goes with a clock")
+					}
+					row, err := book.Clock(clock, at)
+					if err != nil {
+						return err
+					}
+					rows = []report.Deadline{row}
 				}
-				if clock == "" {
-					return usageErrorf(cmd, "--on goes with a clock")
-				}
-				row, err := book.Clock(clock, at)
-				if err != nil {
-					return err
-				}
-				rows = []report.Deadline{row}
-			}
-			return printList(e, rows, "",
-				column[report.Deadline]{"row", func(d report.Deadline) string { return d.ID }, 0},
-				column[report.Deadline]{"duty", func(d report.Deadline) string { return d.Duty + " (" + d.DutyHolder + ")" }, 44},
-				column[report.Deadline]{"within", report.Deadline.Period, 0},
-				column[report.Deadline]{"from", func(d report.Deadline) string { return d.EffectiveFrom }, 0},
-				column[report.Deadline]{"to", func(d report.Deadline) string { return d.EffectiveTo }, 0},
-				column[report.Deadline]{"started by", func(d report.Deadline) string { return d.WhoMayStart }, 40},
-				column[report.Deadline]{"known", func(d report.Deadline) string { return known(d) }, 40},
-				column[report.Deadline]{"citation", func(d report.Deadline) string { return d.Citation }, 50})
+				return printList(e, rows, "",
+					column[report.Deadline]{"row", func(d report.Deadline) string { return d.ID }, 0},
+					column[report.Deadline]{"duty", func(d report.Deadline) string { return d.Duty + " (" + d.DutyHolder + ")" }, 44},
+					column[report.Deadline]{"within", report.Deadline.Period, 0},
+					column[report.Deadline]{"from", func(d report.Deadline) string { return d.EffectiveFrom }, 0},
+					column[report.Deadline]{"to", func(d report.Deadline) string { return d.EffectiveTo }, 0},
+					column[report.Deadline]{"started by", func(d report.Deadline) string { return d.WhoMayStart }, 40},
+					column[report.Deadline]{"known", func(d report.Deadline) string { return known(d) }, 40},
+					column[report.Deadline]{"citation", func(d report.Deadline) string { return d.Citation }, 50})
+			})
 		},
 	}
 	cmd.Flags().StringVar(&on, "on", "", "only the row that holds at this time, such as '2026-02-20 00:00 IST'")

@@ -48,51 +48,44 @@ identifier, whatever it is hidden in, is refused, as a bundle is. Without --out 
 	return cmd
 }
 
-func (e env) caseExport(ctx context.Context, id string, o caseExportOptions) (err error) {
-	w, err := e.openWorkspace(ctx)
-	if err != nil {
-		return err
-	}
-	defer w.close(&err)
-	c, err := w.db.Case(ctx, id)
-	if err != nil {
-		return caseUnknown(id, err)
-	}
-	x, err := w.exchange(ctx, c)
-	if err != nil {
-		return err
-	}
-	files, err := x.Export(o.format)
-	if err != nil {
-		return err
-	}
-	if err := w.closed(ctx, x, files); err != nil {
-		return err
-	}
-	for _, f := range files {
-		path := filepath.Join(o.out, c.ID+"-"+f.Name)
-		switch {
-		case o.dryRun:
-			_, err = fmt.Fprintf(e.out, "%s: %d bytes of %s would be written\n", path, len(f.Content), f.Type)
-		case o.out == "":
-			_, err = e.out.Write(f.Content)
-		default:
-			if err = os.MkdirAll(o.out, 0o700); err == nil {
-				err = renameio.WriteFile(path, f.Content, 0o600)
-			}
-			if err == nil {
-				_, err = fmt.Fprintln(e.out, path)
-			}
-		}
+func (e env) caseExport(ctx context.Context, id string, o caseExportOptions) error {
+	return e.caseDo(ctx, id, func(w *workspace, c evidence.Case) error {
+		x, err := w.exchange(ctx, c)
 		if err != nil {
-			return fmt.Errorf("writing the export: %w", err)
+			return err
 		}
-	}
-	if o.dryRun {
-		return nil
-	}
-	return w.db.Append(context.WithoutCancel(ctx), evidence.Entry{
-		Action: "case.export", Object: c.ID, CaseID: c.ID, Actor: e.operator(), At: time.Now(), Reason: o.format, SHA256: evidence.Digest(files[0].Content),
+		files, err := x.Export(o.format)
+		if err != nil {
+			return err
+		}
+		if err := w.closed(ctx, x, files); err != nil {
+			return err
+		}
+		for _, f := range files {
+			path := filepath.Join(o.out, c.ID+"-"+f.Name)
+			switch {
+			case o.dryRun:
+				_, err = fmt.Fprintf(e.out, "%s: %d bytes of %s would be written\n", path, len(f.Content), f.Type)
+			case o.out == "":
+				_, err = e.out.Write(f.Content)
+			default:
+				if err = os.MkdirAll(o.out, 0o700); err == nil {
+					err = renameio.WriteFile(path, f.Content, 0o600)
+				}
+				if err == nil {
+					_, err = fmt.Fprintln(e.out, path)
+				}
+			}
+			if err != nil {
+				return fmt.Errorf("writing the export: %w", err)
+			}
+		}
+		if o.dryRun {
+			return nil
+		}
+		return w.db.Append(context.WithoutCancel(ctx), evidence.Entry{
+			Action: "case.export", Object: c.ID, CaseID: c.ID, Actor: e.operator(), At: time.Now(), Reason: o.format, SHA256: evidence.Digest(files[0].Content),
+		})
 	})
 }
 

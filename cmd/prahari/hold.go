@@ -165,28 +165,25 @@ func viewHold(h evidence.Hold) holdView {
 func newHoldList(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List holds, released ones too", Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			all, err := w.db.Holds(cmd.Context())
-			if err != nil {
-				return err
-			}
-			views := make([]holdView, len(all))
-			for i, h := range all {
-				views[i] = viewHold(h)
-			}
-			return printList(e, views, "No holds. 'prahari hold add' keeps something from being purged.",
-				column[holdView]{"hold", func(v holdView) string { return v.ID }, 0},
-				column[holdView]{"object", func(v holdView) string { return v.Object }, 0},
-				column[holdView]{"state", func(v holdView) string { return v.State }, 0},
-				column[holdView]{"since", func(v holdView) string { return stamp(v.AddedAt) }, 0},
-				column[holdView]{"by", func(v holdView) string { return v.AddedBy + ", " + v.ApprovedBy }, 40},
-				column[holdView]{"reason", func(v holdView) string { return v.Reason }, 60},
-			)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				all, err := w.db.Holds(cmd.Context())
+				if err != nil {
+					return err
+				}
+				views := make([]holdView, len(all))
+				for i, h := range all {
+					views[i] = viewHold(h)
+				}
+				return printList(e, views, "No holds. 'prahari hold add' keeps something from being purged.",
+					column[holdView]{"hold", func(v holdView) string { return v.ID }, 0},
+					column[holdView]{"object", func(v holdView) string { return v.Object }, 0},
+					column[holdView]{"state", func(v holdView) string { return v.State }, 0},
+					column[holdView]{"since", func(v holdView) string { return stamp(v.AddedAt) }, 0},
+					column[holdView]{"by", func(v holdView) string { return v.AddedBy + ", " + v.ApprovedBy }, 40},
+					column[holdView]{"reason", func(v holdView) string { return v.Reason }, 60},
+				)
+			})
 		},
 	}
 }

@@ -86,24 +86,21 @@ what would go past them; prahari.yaml may set others under limits. Names that we
 are kept with id and access hash, for each account, and are not looked up again.`,
 		Example: examples("prahari account limits", "prahari account limits --json"),
 		Args:    usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			views, err := w.usage(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return printList(e, views, "No accounts. 'prahari account login' adds one.",
-				column[limitView]{"account", func(v limitView) string { return v.Account }, 0},
-				column[limitView]{"limit", func(v limitView) string { return v.ID }, 0},
-				column[limitView]{"used", func(v limitView) string { return fmt.Sprintf("%d of %d", v.Used, v.Of) }, 0},
-				column[limitView]{"confidence", func(v limitView) string { return v.Confidence }, 0},
-				column[limitView]{"what", func(v limitView) string { return v.Title }, 40},
-				column[limitView]{"note", func(v limitView) string { return v.Note }, 60},
-			)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				views, err := w.usage(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printList(e, views, "No accounts. 'prahari account login' adds one.",
+					column[limitView]{"account", func(v limitView) string { return v.Account }, 0},
+					column[limitView]{"limit", func(v limitView) string { return v.ID }, 0},
+					column[limitView]{"used", func(v limitView) string { return fmt.Sprintf("%d of %d", v.Used, v.Of) }, 0},
+					column[limitView]{"confidence", func(v limitView) string { return v.Confidence }, 0},
+					column[limitView]{"what", func(v limitView) string { return v.Title }, 40},
+					column[limitView]{"note", func(v limitView) string { return v.Note }, 60},
+				)
+			})
 		},
 	}
 }

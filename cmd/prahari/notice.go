@@ -33,24 +33,21 @@ func newNoticeRoutes(e env) *cobra.Command {
 confirmed carries a banner, and its draft is approved only with --route-verified. Routes are
 data: put a corrected routes.yaml into the workspace's folder 'law'.`,
 		Example: examples("prahari notice routes", "prahari notice routes --json"),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			book, err := w.book()
-			if err != nil {
-				return err
-			}
-			return printList(e, book.Routes, "",
-				column[report.Route]{"kind", func(r report.Route) string { return r.Kind }, 0},
-				column[report.Route]{"by", func(r report.Route) string { return r.Channel }, 0},
-				column[report.Route]{"recipient", func(r report.Route) string { return cmp.Or(r.Recipient, "-") }, 0},
-				column[report.Route]{"route", func(r report.Route) string { return string(r.Confidence) }, 0},
-				column[report.Route]{"verified", func(r report.Route) string { return r.VerifiedOn }, 0},
-				column[report.Route]{"languages", func(r report.Route) string { return cmp.Or(strings.Join(r.Languages, ","), "en") }, 0},
-				column[report.Route]{"what it is", func(r report.Route) string { return r.Title }, 60})
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				book, err := w.book()
+				if err != nil {
+					return err
+				}
+				return printList(e, book.Routes, "",
+					column[report.Route]{"kind", func(r report.Route) string { return r.Kind }, 0},
+					column[report.Route]{"by", func(r report.Route) string { return r.Channel }, 0},
+					column[report.Route]{"recipient", func(r report.Route) string { return cmp.Or(r.Recipient, "-") }, 0},
+					column[report.Route]{"route", func(r report.Route) string { return string(r.Confidence) }, 0},
+					column[report.Route]{"verified", func(r report.Route) string { return r.VerifiedOn }, 0},
+					column[report.Route]{"languages", func(r report.Route) string { return cmp.Or(strings.Join(r.Languages, ","), "en") }, 0},
+					column[report.Route]{"what it is", func(r report.Route) string { return r.Title }, 60})
+			})
 		},
 	}
 }
@@ -104,101 +101,94 @@ draft prints. Nothing is sent. Problems that keep it from being approved are lis
 	return cmd
 }
 
-func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) (err error) {
-	w, err := e.openWorkspace(ctx)
-	if err != nil {
-		return err
-	}
-	defer w.close(&err)
-	c, err := w.db.Case(ctx, caseID)
-	if err != nil {
-		return caseUnknown(caseID, err)
-	}
-	book, err := w.book()
-	if err != nil {
-		return err
-	}
-	if _, err := book.Route(o.kind); errors.Is(err, report.ErrNoKind) {
-		return usageError{"prahari notice draft", fmt.Errorf("--kind: %w; 'prahari notice routes' lists them", err)}
-	}
-	facts, err := w.gather(ctx, c)
-	if err != nil {
-		return err
-	}
-	// A person can answer before anything is drafted.
-	if err := w.writeFacts(facts); err != nil {
-		return err
-	}
-	attachments, err := w.xarf(ctx, c)
-	if err != nil {
-		return err
-	}
-	var draft report.Draft
-	var check report.LintInput
-	write := func(id string) (evidence.Notice, error) {
-		draft, err = book.Draft(o.kind, facts, report.DraftOptions{NoticeID: id, Language: o.language, FollowUp: o.followUp, Now: time.Now(), DraftedBy: e.operator(), Attachments: attachments})
+func (e env) noticeDraft(ctx context.Context, caseID string, o noticeOptions) error {
+	return e.caseDo(ctx, caseID, func(w *workspace, c evidence.Case) error {
+		book, err := w.book()
 		if err != nil {
-			return evidence.Notice{}, err
-		}
-		files := map[string][]byte{}
-		for ending, content := range draft.Forms {
-			files[id+"-"+o.kind+ending] = content
-		}
-		if check, err = w.check(ctx, draft.Notice, facts, files); err != nil {
-			return evidence.Notice{}, err
-		}
-		// What a person wrote into the answers is not masked by anything.
-		for _, p := range book.Lint(check) {
-			if p.Rule == "L01" {
-				return evidence.Notice{}, fmt.Errorf("nothing was drafted: %s; take it out of %s", p.Text, w.factsFile(c.ID))
-			}
-		}
-		return draft.Notice, nil
-	}
-	if o.dryRun {
-		if _, err := write("N-DRYRUN"); err != nil {
 			return err
 		}
-		fmt.Fprint(e.out, draft.Notice.Markdown)
+		if _, err := book.Route(o.kind); errors.Is(err, report.ErrNoKind) {
+			return usageError{"prahari notice draft", fmt.Errorf("--kind: %w; 'prahari notice routes' lists them", err)}
+		}
+		facts, err := w.gather(ctx, c)
+		if err != nil {
+			return err
+		}
+		// A person can answer before anything is drafted.
+		if err := w.writeFacts(facts); err != nil {
+			return err
+		}
+		attachments, err := w.xarf(ctx, c)
+		if err != nil {
+			return err
+		}
+		var draft report.Draft
+		var check report.LintInput
+		write := func(id string) (evidence.Notice, error) {
+			draft, err = book.Draft(o.kind, facts, report.DraftOptions{NoticeID: id, Language: o.language, FollowUp: o.followUp, Now: time.Now(), DraftedBy: e.operator(), Attachments: attachments})
+			if err != nil {
+				return evidence.Notice{}, err
+			}
+			files := map[string][]byte{}
+			for ending, content := range draft.Forms {
+				files[id+"-"+o.kind+ending] = content
+			}
+			if check, err = w.check(ctx, draft.Notice, facts, files); err != nil {
+				return evidence.Notice{}, err
+			}
+			// What a person wrote into the answers is not masked by anything.
+			for _, p := range book.Lint(check) {
+				if p.Rule == "L01" {
+					return evidence.Notice{}, fmt.Errorf("nothing was drafted: %s; take it out of %s", p.Text, w.factsFile(c.ID))
+				}
+			}
+			return draft.Notice, nil
+		}
+		if o.dryRun {
+			if _, err := write("N-DRYRUN"); err != nil {
+				return err
+			}
+			fmt.Fprint(e.out, draft.Notice.Markdown)
+			e.problems(book.Lint(check))
+			return nil
+		}
+		dir := cmp.Or(o.out, w.path("notices"))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("making the folder for notices: %w", err)
+		}
+		notice, err := w.db.AddNotice(ctx, func(id string) (evidence.Notice, error) {
+			n, err := write(id)
+			if err != nil {
+				return n, err
+			}
+			// The files come first: a notice in the database has its files.
+			encoded, err := facts.Encode()
+			if err != nil {
+				return n, err
+			}
+			check.Files[id+"-facts.yaml"] = encoded
+			for _, name := range slices.Sorted(maps.Keys(check.Files)) {
+				if err := renameio.WriteFile(filepath.Join(dir, name), check.Files[name], 0o600); err != nil {
+					return n, fmt.Errorf("writing the draft: %w", err)
+				}
+				n.Files = append(n.Files, evidence.NoticeFile{Name: name, SHA256: evidence.Digest(check.Files[name])})
+			}
+			return n, nil
+		})
+		if err != nil {
+			return err
+		}
+		if e.global.json {
+			return printJSON(e.out, viewNotice(notice))
+		}
+		fmt.Fprintf(e.out, "%s drafted: %s\n", notice.ID, notice.Subject)
+		for _, ending := range report.Endings() {
+			fmt.Fprintf(e.out, "  %s\n", filepath.Join(dir, notice.ID+"-"+o.kind+ending))
+		}
+		e.say("  Questions to answer are in %s", w.factsFile(c.ID))
 		e.problems(book.Lint(check))
 		return nil
-	}
-	dir := cmp.Or(o.out, w.path("notices"))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("making the folder for notices: %w", err)
-	}
-	notice, err := w.db.AddNotice(ctx, func(id string) (evidence.Notice, error) {
-		n, err := write(id)
-		if err != nil {
-			return n, err
-		}
-		// The files come first: a notice in the database has its files.
-		encoded, err := facts.Encode()
-		if err != nil {
-			return n, err
-		}
-		check.Files[id+"-facts.yaml"] = encoded
-		for _, name := range slices.Sorted(maps.Keys(check.Files)) {
-			if err := renameio.WriteFile(filepath.Join(dir, name), check.Files[name], 0o600); err != nil {
-				return n, fmt.Errorf("writing the draft: %w", err)
-			}
-			n.Files = append(n.Files, evidence.NoticeFile{Name: name, SHA256: evidence.Digest(check.Files[name])})
-		}
-		return n, nil
 	})
-	if err != nil {
-		return err
-	}
-	if e.global.json {
-		return printJSON(e.out, viewNotice(notice))
-	}
-	fmt.Fprintf(e.out, "%s drafted: %s\n", notice.ID, notice.Subject)
-	for _, ending := range report.Endings() {
-		fmt.Fprintf(e.out, "  %s\n", filepath.Join(dir, notice.ID+"-"+o.kind+ending))
-	}
-	e.say("  Questions to answer are in %s", w.factsFile(c.ID))
-	e.problems(book.Lint(check))
-	return nil
 }
 
 // problems lists on stderr what a person must solve before a draft is approved.
@@ -271,27 +261,24 @@ func viewNotice(n evidence.Notice) noticeView {
 func newNoticeList(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list [CASE]", Short: "List notices, with what was done last", Args: usageArgs(cobra.MaximumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			notices, err := w.db.Notices(cmd.Context(), strings.Join(args, ""))
-			if err != nil {
-				return err
-			}
-			views := make([]noticeView, len(notices))
-			for i, n := range notices {
-				views[i] = viewNotice(n)
-			}
-			return printList(e, views, "No notices. 'prahari notice draft CASE --kind KIND' makes one.",
-				column[noticeView]{"notice", func(v noticeView) string { return v.ID }, 0},
-				column[noticeView]{"case", func(v noticeView) string { return v.CaseID }, 0},
-				column[noticeView]{"kind", func(v noticeView) string { return v.Kind }, 0},
-				column[noticeView]{"step", func(v noticeView) string { return string(v.Step) }, 0},
-				column[noticeView]{"drafted", func(v noticeView) string { return stamp(v.DraftedAt) }, 0},
-				column[noticeView]{"subject", func(v noticeView) string { return v.Subject }, 60})
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				notices, err := w.db.Notices(cmd.Context(), strings.Join(args, ""))
+				if err != nil {
+					return err
+				}
+				views := make([]noticeView, len(notices))
+				for i, n := range notices {
+					views[i] = viewNotice(n)
+				}
+				return printList(e, views, "No notices. 'prahari notice draft CASE --kind KIND' makes one.",
+					column[noticeView]{"notice", func(v noticeView) string { return v.ID }, 0},
+					column[noticeView]{"case", func(v noticeView) string { return v.CaseID }, 0},
+					column[noticeView]{"kind", func(v noticeView) string { return v.Kind }, 0},
+					column[noticeView]{"step", func(v noticeView) string { return string(v.Step) }, 0},
+					column[noticeView]{"drafted", func(v noticeView) string { return stamp(v.DraftedAt) }, 0},
+					column[noticeView]{"subject", func(v noticeView) string { return v.Subject }, 60})
+			})
 		},
 	}
 }
@@ -302,37 +289,43 @@ func newNoticeShow(e env) *cobra.Command {
 		Use: "show NOTICE", Short: "Print a notice, its mail or its steps",
 		Example: examples("prahari notice show N-0001", "prahari notice show N-0001 --eml > draft.eml", "prahari notice show N-0001 --steps"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			n, err := w.notice(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			switch {
-			case e.global.json:
-				return printJSON(e.out, viewNotice(n))
-			case n.Markdown == "" && !steps:
-				return fmt.Errorf("the text of %s was purged after its case ended; --steps shows what was done with it, 'prahari custody show' who purged it", n.ID)
-			case eml:
-				_, err = e.out.Write(n.EML)
-			case steps:
-				fmt.Fprintf(e.out, "%s %s  by %s\n", stamp(n.DraftedAt), evidence.NoticeDrafted, n.DraftedBy)
-				for _, ev := range n.Events {
-					fmt.Fprintln(e.out, strings.TrimRight(fmt.Sprintf("%s %s  by %s  %s  %s", stamp(ev.At), ev.Step, ev.Actor, evidence.OneLine(ev.Reference, 80), evidence.OneLine(ev.Note, 200)), " "))
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.noticeDo(cmd.Context(), args[0], func(w *workspace, n evidence.Notice) error {
+				switch {
+				case e.global.json:
+					return printJSON(e.out, viewNotice(n))
+				case n.Markdown == "" && !steps:
+					return fmt.Errorf("the text of %s was purged after its case ended; --steps shows what was done with it, 'prahari custody show' who purged it", n.ID)
+				case eml:
+					_, err := e.out.Write(n.EML)
+					return err
+				case steps:
+					fmt.Fprintf(e.out, "%s %s  by %s\n", stamp(n.DraftedAt), evidence.NoticeDrafted, n.DraftedBy)
+					for _, ev := range n.Events {
+						fmt.Fprintln(e.out, strings.TrimRight(fmt.Sprintf("%s %s  by %s  %s  %s", stamp(ev.At), ev.Step, ev.Actor, evidence.OneLine(ev.Reference, 80), evidence.OneLine(ev.Note, 200)), " "))
+					}
+				default:
+					_, err := fmt.Fprintln(e.out, evidence.Printable(n.Markdown))
+					return err
 				}
-			default:
-				_, err = fmt.Fprintln(e.out, evidence.Printable(n.Markdown))
-			}
-			return err
+				return nil
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&eml, "eml", false, "print the mail file instead of Markdown")
 	cmd.Flags().BoolVar(&steps, "steps", false, "print what was done with it, when and by whom")
 	return cmd
+}
+
+// noticeDo opens the workspace, finds a notice and does one thing with it.
+func (e env) noticeDo(ctx context.Context, id string, do func(*workspace, evidence.Notice) error) error {
+	return e.inWorkspace(ctx, func(w *workspace) error {
+		n, err := w.notice(ctx, id)
+		if err != nil {
+			return err
+		}
+		return do(w, n)
+	})
 }
 
 func (w *workspace) notice(ctx context.Context, id string) (evidence.Notice, error) {

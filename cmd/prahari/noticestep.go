@@ -36,24 +36,21 @@ func newNoticeLint(e env) *cobra.Command {
 keeps it from being approved. 'docs/legal-guide.md' says what each rule asks for.`,
 		Example: examples("prahari notice lint N-0001", "prahari notice lint N-0001 --exit-code --json"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				_, problems, _, err := w.lint(cmd.Context(), args[0], o, "")
+				if err != nil {
+					return err
+				}
+				err = printList(e, problems, "Nothing keeps it from being approved by another person.",
+					column[report.Problem]{"level", func(p report.Problem) string { return string(p.Level) }, 0},
+					column[report.Problem]{"rule", func(p report.Problem) string { return p.Rule }, 0},
+					column[report.Problem]{"what", func(p report.Problem) string { return p.Text }, 0})
+				if err == nil && o.exitCode && countErrors(problems) > 0 {
+					return errFound
+				}
 				return err
-			}
-			defer w.close(&err)
-			_, problems, _, err := w.lint(cmd.Context(), args[0], o, "")
-			if err != nil {
-				return err
-			}
-			err = printList(e, problems, "Nothing keeps it from being approved by another person.",
-				column[report.Problem]{"level", func(p report.Problem) string { return string(p.Level) }, 0},
-				column[report.Problem]{"rule", func(p report.Problem) string { return p.Rule }, 0},
-				column[report.Problem]{"what", func(p report.Problem) string { return p.Text }, 0})
-			if err == nil && o.exitCode && countErrors(problems) > 0 {
-				return errFound
-			}
-			return err
+			})
 		},
 	}
 	o.flags(cmd)
@@ -224,41 +221,34 @@ func newNoticeRecordSent(e env) *cobra.Command {
 refused when a file differs from what was approved. Prahari itself sends nothing.`,
 		Example: examples("prahari notice record-sent N-0001 --at now", "prahari notice record-sent N-0001 --at 2026-11-24T10:00:00+05:30 --reference 4711"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			n, err := w.notice(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			approval, ok := n.Event(evidence.NoticeApproved)
-			if !ok {
-				return fmt.Errorf("%s was not approved: 'prahari notice approve %s', by another person than %s", n.ID, n.ID, n.DraftedBy)
-			}
-			at, err := o.when(cmd, approval.At)
-			if err != nil {
-				return err
-			}
-			if err := w.asApproved(n, approval, o.dir); err != nil {
-				return err
-			}
-			err = w.record(cmd.Context(), n, o, evidence.NoticeEvent{Step: evidence.NoticeSent, At: at, Note: evidence.Caption(evidence.Sweep(o.note), 400)})
-			if err != nil || o.dryRun {
-				return err
-			}
-			book, err := w.book()
-			if err != nil {
-				return err
-			}
-			if route, err := book.Route(n.Kind); err == nil && route.Trigger == "" {
-				for _, clock := range route.Clocks {
-					e.say("Its clock: prahari deadlines start %s %s --notice %s --at '%s'", n.CaseID, clock, n.ID, report.Both(at)[:len("2026-11-24 10:00 IST")])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.noticeDo(cmd.Context(), args[0], func(w *workspace, n evidence.Notice) error {
+				approval, ok := n.Event(evidence.NoticeApproved)
+				if !ok {
+					return fmt.Errorf("%s was not approved: 'prahari notice approve %s', by another person than %s", n.ID, n.ID, n.DraftedBy)
 				}
-			}
-			return nil
+				at, err := o.when(cmd, approval.At)
+				if err != nil {
+					return err
+				}
+				if err := w.asApproved(n, approval, o.dir); err != nil {
+					return err
+				}
+				err = w.record(cmd.Context(), n, o, evidence.NoticeEvent{Step: evidence.NoticeSent, At: at, Note: evidence.Caption(evidence.Sweep(o.note), 400)})
+				if err != nil || o.dryRun {
+					return err
+				}
+				book, err := w.book()
+				if err != nil {
+					return err
+				}
+				if route, err := book.Route(n.Kind); err == nil && route.Trigger == "" {
+					for _, clock := range route.Clocks {
+						e.say("Its clock: prahari deadlines start %s %s --notice %s --at '%s'", n.CaseID, clock, n.ID, report.Both(at)[:len("2026-11-24 10:00 IST")])
+					}
+				}
+				return nil
+			})
 		},
 	}
 	o.flags(cmd, "when it was sent")
@@ -303,25 +293,18 @@ func newNoticeRecordReply(e env) *cobra.Command {
 		Use: "record-reply NOTICE --at TIME --note TEXT", Short: "Record what the recipient answered",
 		Example: examples("prahari notice record-reply N-0001 --at now --reference 4711 --note 'acknowledged, is looked at'"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(o.note) == "" {
 				return usageErrorf(cmd, "--note is missing: what was answered, without any identifier of a person")
 			}
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			n, err := w.notice(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			sent, _ := n.Event(evidence.NoticeSent)
-			at, err := o.when(cmd, sent.At)
-			if err != nil {
-				return err
-			}
-			return w.record(cmd.Context(), n, o, evidence.NoticeEvent{Step: evidence.NoticeAnswered, At: at, Note: evidence.Caption(evidence.Sweep(o.note), 400)})
+			return e.noticeDo(cmd.Context(), args[0], func(w *workspace, n evidence.Notice) error {
+				sent, _ := n.Event(evidence.NoticeSent)
+				at, err := o.when(cmd, sent.At)
+				if err != nil {
+					return err
+				}
+				return w.record(cmd.Context(), n, o, evidence.NoticeEvent{Step: evidence.NoticeAnswered, At: at, Note: evidence.Caption(evidence.Sweep(o.note), 400)})
+			})
 		},
 	}
 	o.flags(cmd, "when the answer came")
@@ -337,25 +320,18 @@ func newNoticeWithdraw(e env) *cobra.Command {
 letter that a person sends: 'prahari notice draft CASE --kind withdrawal'.`,
 		Example: examples("prahari notice withdraw N-0001 --reason 'the channel belongs to the organisation itself'"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(strings.TrimSpace(o.note)) < 10 {
 				return usageErrorf(cmd, "--reason is missing, or shorter than ten letters")
 			}
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+			return e.noticeDo(cmd.Context(), args[0], func(w *workspace, n evidence.Notice) error {
+				_, sent := n.Event(evidence.NoticeSent)
+				err := w.record(cmd.Context(), n, o, evidence.NoticeEvent{Step: evidence.NoticeWithdrawn, At: time.Now(), Note: evidence.Caption(evidence.Sweep(o.note), 400)})
+				if err == nil && sent {
+					e.say("It was sent: draft the letter with 'prahari notice draft %s --kind withdrawal'", n.CaseID)
+				}
 				return err
-			}
-			defer w.close(&err)
-			n, err := w.notice(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			_, sent := n.Event(evidence.NoticeSent)
-			err = w.record(cmd.Context(), n, o, evidence.NoticeEvent{Step: evidence.NoticeWithdrawn, At: time.Now(), Note: evidence.Caption(evidence.Sweep(o.note), 400)})
-			if err == nil && sent {
-				e.say("It was sent: draft the letter with 'prahari notice draft %s --kind withdrawal'", n.CaseID)
-			}
-			return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&o.note, "reason", "", "why it does not stand")
@@ -372,24 +348,21 @@ func newNoticeTemplates(e env) *cobra.Command {
 field. With --out, ours are written into a folder, to be edited.`,
 		Example: examples("prahari notice templates", "prahari notice templates --out templates"),
 		Args:    usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				if out != "" {
+					return e.writeTemplates(out)
+				}
+				book, err := w.book()
+				if err != nil {
+					return err
+				}
+				if err := errors.Join(book.CheckTemplates(report.Example())...); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(e.out, "the templates of %s are fine\n", count(len(book.Routes), "kind"))
 				return err
-			}
-			defer w.close(&err)
-			if out != "" {
-				return e.writeTemplates(out)
-			}
-			book, err := w.book()
-			if err != nil {
-				return err
-			}
-			if err := errors.Join(book.CheckTemplates(report.Example())...); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(e.out, "the templates of %s are fine\n", count(len(book.Routes), "kind"))
-			return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "the folder to write our templates into; files that are there stay")

@@ -332,43 +332,40 @@ func newRecheckOutcomes(e env) *cobra.Command {
 to the first look that showed it gone; it may have been gone before that look, so it is a bound.
 What was gone before a notice was sent, or is there again, has none.`,
 		Example: examples("prahari recheck outcomes", "prahari recheck outcomes CASE0001 --json"), ValidArgsFunction: e.completeCases,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			id := ""
-			if len(args) > 0 {
-				c, err := w.db.Case(cmd.Context(), args[0])
-				if err != nil {
-					return caseUnknown(args[0], err)
-				}
-				id = c.ID
-			}
-			all, err := w.db.Outcomes(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			err = printList(e, all, "No notice was sent yet.",
-				column[evidence.Outcome]{"case", func(o evidence.Outcome) string { return o.CaseID }, 0},
-				column[evidence.Outcome]{"notice", func(o evidence.Outcome) string { return o.NoticeID }, 0},
-				column[evidence.Outcome]{"route", func(o evidence.Outcome) string { return o.Route }, 0},
-				column[evidence.Outcome]{"target", func(o evidence.Outcome) string { return o.Target }, 0},
-				column[evidence.Outcome]{"sent", func(o evidence.Outcome) string { return stamp(o.SentAt) }, 0},
-				column[evidence.Outcome]{"observed", func(o evidence.Outcome) string { return string(o.State) }, 0},
-				column[evidence.Outcome]{"last seen", func(o evidence.Outcome) string { return stamp(o.LastSeen) }, 0},
-				column[evidence.Outcome]{"gone by", func(o evidence.Outcome) string { return stamp(o.GoneAt) }, 0},
-				column[evidence.Outcome]{"within", func(o evidence.Outcome) string {
-					if o.Took == 0 {
-						return ""
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				id := ""
+				if len(args) > 0 {
+					c, err := w.db.Case(cmd.Context(), args[0])
+					if err != nil {
+						return caseUnknown(args[0], err)
 					}
-					return span(o.Took)
-				}, 0})
-			if err == nil && !e.global.json {
-				e.sayRoutes(all)
-			}
-			return err
+					id = c.ID
+				}
+				all, err := w.db.Outcomes(cmd.Context(), id)
+				if err != nil {
+					return err
+				}
+				err = printList(e, all, "No notice was sent yet.",
+					column[evidence.Outcome]{"case", func(o evidence.Outcome) string { return o.CaseID }, 0},
+					column[evidence.Outcome]{"notice", func(o evidence.Outcome) string { return o.NoticeID }, 0},
+					column[evidence.Outcome]{"route", func(o evidence.Outcome) string { return o.Route }, 0},
+					column[evidence.Outcome]{"target", func(o evidence.Outcome) string { return o.Target }, 0},
+					column[evidence.Outcome]{"sent", func(o evidence.Outcome) string { return stamp(o.SentAt) }, 0},
+					column[evidence.Outcome]{"observed", func(o evidence.Outcome) string { return string(o.State) }, 0},
+					column[evidence.Outcome]{"last seen", func(o evidence.Outcome) string { return stamp(o.LastSeen) }, 0},
+					column[evidence.Outcome]{"gone by", func(o evidence.Outcome) string { return stamp(o.GoneAt) }, 0},
+					column[evidence.Outcome]{"within", func(o evidence.Outcome) string {
+						if o.Took == 0 {
+							return ""
+						}
+						return span(o.Took)
+					}, 0})
+				if err == nil && !e.global.json {
+					e.sayRoutes(all)
+				}
+				return err
+			})
 		},
 	}
 }

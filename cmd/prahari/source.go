@@ -197,35 +197,32 @@ func sourceUnknown(name string, err error) error {
 func newSourceList(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List sources", Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			sources, err := w.db.Sources(cmd.Context())
-			if err != nil {
-				return err
-			}
-			views := make([]sourceView, len(sources))
-			for i, s := range sources {
-				counts, err := w.db.Counts(cmd.Context(), s.ID)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				sources, err := w.db.Sources(cmd.Context())
 				if err != nil {
 					return err
 				}
-				views[i] = viewSource(s)
-				views[i].Findings, views[i].People = counts.Findings, counts.Tokens
-			}
-			return printList(e, views, "No sources. 'prahari source add @name' adds one.",
-				column[sourceView]{"source", func(v sourceView) string { return v.ID }, 0},
-				column[sourceView]{"name", func(v sourceView) string { return v.Username }, 0},
-				column[sourceView]{"kind", func(v sourceView) string { return string(v.Kind) }, 0},
-				column[sourceView]{"access", func(v sourceView) string { return string(v.Access) }, 0},
-				column[sourceView]{"account", func(v sourceView) string { return v.Account }, 0},
-				column[sourceView]{"state", func(v sourceView) string { return strings.TrimSpace(string(v.State) + " " + v.Marks) }, 0},
-				column[sourceView]{"findings", func(v sourceView) string { return fmt.Sprint(v.Findings) }, 0},
-				column[sourceView]{"title", func(v sourceView) string { return v.Title }, 40},
-			)
+				views := make([]sourceView, len(sources))
+				for i, s := range sources {
+					counts, err := w.db.Counts(cmd.Context(), s.ID)
+					if err != nil {
+						return err
+					}
+					views[i] = viewSource(s)
+					views[i].Findings, views[i].People = counts.Findings, counts.Tokens
+				}
+				return printList(e, views, "No sources. 'prahari source add @name' adds one.",
+					column[sourceView]{"source", func(v sourceView) string { return v.ID }, 0},
+					column[sourceView]{"name", func(v sourceView) string { return v.Username }, 0},
+					column[sourceView]{"kind", func(v sourceView) string { return string(v.Kind) }, 0},
+					column[sourceView]{"access", func(v sourceView) string { return string(v.Access) }, 0},
+					column[sourceView]{"account", func(v sourceView) string { return v.Account }, 0},
+					column[sourceView]{"state", func(v sourceView) string { return strings.TrimSpace(string(v.State) + " " + v.Marks) }, 0},
+					column[sourceView]{"findings", func(v sourceView) string { return fmt.Sprint(v.Findings) }, 0},
+					column[sourceView]{"title", func(v sourceView) string { return v.Title }, 40},
+				)
+			})
 		},
 	}
 }
@@ -356,21 +353,18 @@ func (w *workspace) coverage(ctx context.Context, s evidence.Source) ([]coverage
 func newSourceRemove(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "remove SOURCE", Short: "Stop watching a source; its evidence stays", Args: usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				s, err := w.db.Source(cmd.Context(), args[0])
+				if err != nil {
+					return sourceUnknown(args[0], err)
+				}
+				if err := w.db.RemoveSource(cmd.Context(), s.ID, e.operator()); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(e.out, "%s is no longer watched; its evidence stays\n", sourceName(s))
 				return err
-			}
-			defer w.close(&err)
-			s, err := w.db.Source(cmd.Context(), args[0])
-			if err != nil {
-				return sourceUnknown(args[0], err)
-			}
-			if err := w.db.RemoveSource(cmd.Context(), s.ID, e.operator()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(e.out, "%s is no longer watched; its evidence stays\n", sourceName(s))
-			return err
+			})
 		},
 	}
 }

@@ -280,21 +280,18 @@ func newFindingUndo(e env) *cobra.Command {
 	return &cobra.Command{
 		Use: "undo", Short: "Take back your last act: confirm, false positive, suppress, add to a case in triage", Args: usageArgs(cobra.NoArgs),
 		Example: examples("prahari finding undo"),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				a, err := w.db.UndoTriage(cmd.Context(), e.operator())
+				if err != nil {
+					return fmt.Errorf("undoing for %s: %w", e.operator(), err)
+				}
+				if e.global.json {
+					return printJSON(e.out, a)
+				}
+				_, err = fmt.Fprintf(e.out, "taken back: %s\n", triage.Said(a))
 				return err
-			}
-			defer w.close(&err)
-			a, err := w.db.UndoTriage(cmd.Context(), e.operator())
-			if err != nil {
-				return fmt.Errorf("undoing for %s: %w", e.operator(), err)
-			}
-			if e.global.json {
-				return printJSON(e.out, a)
-			}
-			_, err = fmt.Fprintf(e.out, "taken back: %s\n", triage.Said(a))
-			return err
+			})
 		},
 	}
 }
@@ -304,30 +301,27 @@ func newFindingSuppressions(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "suppressions", Short: "List the forms of text that are suppressed, with reasons", Args: usageArgs(cobra.NoArgs),
 		Example: examples("prahari finding suppressions", "prahari finding list --suppressed"),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			w, err := e.openWorkspace(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer w.close(&err)
-			found, err := w.db.Suppressions(cmd.Context(), all)
-			if err != nil {
-				return err
-			}
-			return printList(e, found, "Nothing is suppressed.",
-				column[evidence.Suppression]{"suppression", func(s evidence.Suppression) string { return s.ID }, 0},
-				column[evidence.Suppression]{"form", func(s evidence.Suppression) string { return s.Template }, 0},
-				column[evidence.Suppression]{"rule", func(s evidence.Suppression) string { return s.Rule }, 0},
-				column[evidence.Suppression]{"where", func(s evidence.Suppression) string {
-					if s.SourceID == "" {
-						return "everywhere"
-					}
-					return s.SourceID
-				}, 0},
-				column[evidence.Suppression]{"findings", func(s evidence.Suppression) string { return fmt.Sprint(s.Findings) }, 0},
-				column[evidence.Suppression]{"by", func(s evidence.Suppression) string { return s.AddedBy }, 20},
-				column[evidence.Suppression]{"removed", func(s evidence.Suppression) string { return stamp(s.RemovedAt) }, 0},
-				column[evidence.Suppression]{"because", func(s evidence.Suppression) string { return s.Reason }, 60})
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+				found, err := w.db.Suppressions(cmd.Context(), all)
+				if err != nil {
+					return err
+				}
+				return printList(e, found, "Nothing is suppressed.",
+					column[evidence.Suppression]{"suppression", func(s evidence.Suppression) string { return s.ID }, 0},
+					column[evidence.Suppression]{"form", func(s evidence.Suppression) string { return s.Template }, 0},
+					column[evidence.Suppression]{"rule", func(s evidence.Suppression) string { return s.Rule }, 0},
+					column[evidence.Suppression]{"where", func(s evidence.Suppression) string {
+						if s.SourceID == "" {
+							return "everywhere"
+						}
+						return s.SourceID
+					}, 0},
+					column[evidence.Suppression]{"findings", func(s evidence.Suppression) string { return fmt.Sprint(s.Findings) }, 0},
+					column[evidence.Suppression]{"by", func(s evidence.Suppression) string { return s.AddedBy }, 20},
+					column[evidence.Suppression]{"removed", func(s evidence.Suppression) string { return stamp(s.RemovedAt) }, 0},
+					column[evidence.Suppression]{"because", func(s evidence.Suppression) string { return s.Reason }, 60})
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "those that were removed, too")

@@ -78,6 +78,17 @@ func (e env) openWorkspace(ctx context.Context) (*workspace, error) {
 	return &workspace{dir: dir, config: c, db: db, env: e}, nil
 }
 
+// inWorkspace opens the workspace that the user named, does one thing in it, and
+// closes it.
+func (e env) inWorkspace(ctx context.Context, do func(*workspace) error) (err error) {
+	w, err := e.openWorkspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close(&err)
+	return do(w)
+}
+
 func (w *workspace) path(name string) string { return filepath.Join(w.dir, filepath.FromSlash(name)) }
 
 // close ends the use of the workspace; its error joins the command's.
