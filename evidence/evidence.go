@@ -168,6 +168,7 @@ type ChannelState struct {
 type Heard struct {
 	Account, SourceID string
 	MessageID         int64
+	At                time.Time // when it was told
 }
 
 // A Batch commits as one: a crash leaves all of it or nothing. State in it never

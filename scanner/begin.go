@@ -27,8 +27,8 @@ func (r *run) seedChannels(ctx context.Context) error {
 			newest = int64(p.messages[0].GetID())
 		}
 		if isUnreadable(err) {
-			if p.pts, err = r.channelPts(ctx, &tg.InputChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash}); err == nil {
-				newest, err = r.newest(ctx, w)
+			if newest, err = r.newest(ctx, w); err == nil { // first: what is posted meanwhile is to be told
+				p.pts, err = r.channelPts(ctx, &tg.InputChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash})
 			}
 		}
 		if lost(err) {
@@ -37,10 +37,9 @@ func (r *run) seedChannels(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", w.ID, err)
 		}
-		if w.pushed {
-			w.lose(lostPlace, r.scanner.config.Now())
+		if err := r.beginAt(w, newest, w.pushed, lostPlace); err != nil {
+			return err
 		}
-		w.begin(newest)
 		err = r.record.putChannel(w.PeerID, func(c *evidence.ChannelState) { c.AccessHash, c.Pts = w.AccessHash, p.pts })
 		if err != nil {
 			return err
@@ -49,11 +48,23 @@ func (r *run) seedChannels(ctx context.Context) error {
 	return nil
 }
 
-// seedDialogs notes where the updates begin to tell of the account's dialogs.
+// beginAt notes the newest message that there is when updates begin; or that they
+// begin again, which is a gap of what they did not tell of.
+func (r *run) beginAt(w *watched, newest int64, again bool, reason string) error {
+	var err error
+	if again && newest > 0 {
+		err = r.passedOver(w, newest, reason)
+	}
+	w.begin(newest, r.scanner.config.Now())
+	return err
+}
+
+// seedDialogs notes where updates begin to tell of the account's dialogs: of all,
+// where its place in them is not known, and else of those that are new.
 func (r *run) seedDialogs(ctx context.Context) error {
 	_, known, _ := r.record.GetState(ctx, r.self)
 	for _, w := range r.dialogs {
-		if w.placed || known && w.known {
+		if known && (w.placed || w.known) {
 			continue
 		}
 		newest, err := r.newest(ctx, w)
@@ -63,7 +74,12 @@ func (r *run) seedDialogs(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", w.ID, err)
 		}
-		w.begin(newest)
+		if err := r.beginAt(w, newest, w.known, lostState); err != nil {
+			return err
+		}
+	}
+	if !known { // it is recorded with the place that is asked for now
+		return nil
 	}
 	return r.record.add(func(b *evidence.Batch) { r.record.hear(b, 0) })
 }
@@ -82,7 +98,7 @@ func (r *run) heard(channel int64) (news []evidence.Heard) {
 		w.mu.Lock()
 		if !w.placed || w.kept != w.heard {
 			w.placed, w.kept = true, w.heard
-			news = append(news, evidence.Heard{Account: r.scanner.config.Account, SourceID: w.ID, MessageID: w.heard})
+			news = append(news, evidence.Heard{Account: r.scanner.config.Account, SourceID: w.ID, MessageID: w.heard, At: r.scanner.config.Now()})
 		}
 		w.mu.Unlock()
 	}

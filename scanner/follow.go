@@ -163,7 +163,7 @@ func (r *run) away(ctx context.Context, w *watched, cause error) error {
 	}
 	w.gone = true
 	w.mu.Lock()
-	w.synced, w.reason, w.told = false, reason+fromHistory, true
+	w.synced, w.reason, w.told, w.passed = false, reason+fromHistory, true, false
 	open := evidence.Range{Lo: w.top + 1}
 	w.mu.Unlock()
 	r.scanner.events.send(Event{Kind: Inaccessible, Source: w.source(), Detail: "Telegram says " + rpcType(cause)})

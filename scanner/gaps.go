@@ -49,41 +49,52 @@ func (w *watched) lose(reason string, at time.Time) {
 	w.synced = false
 	w.losses++
 	if w.reason == "" {
-		w.reason = reason
+		w.reason, w.from = reason, w.heard
 	}
 	w.mu.Unlock()
 	w.nudge()
 }
 
 // passedOver records a gap up to the newest message, of what updates did not tell
-// of, and has the history read again. Where the history was read already, what may
-// have been edited or deleted is told.
+// of, and has the history read. Where nothing is new, what may have been edited or
+// deleted is told: not of a source that nobody read yet, nor twice of one loss.
 func (r *run) passedOver(w *watched, newest int64, reason string) error {
 	w.mu.Lock()
-	missed := evidence.Range{Lo: w.heard + 1, Hi: newest}
-	w.told, w.heard = true, max(w.heard, newest)
+	missed, again := evidence.Range{Lo: w.heard + 1, Hi: newest}, w.passed || !w.known
+	w.told, w.passed, w.heard = true, true, max(w.heard, newest)
 	precise := w.precisely(cmp.Or(w.reason, reason), newest)
 	w.mu.Unlock()
+	w.lose(reason, r.scanner.config.Now())
 	if missed.Lo > missed.Hi {
+		if again {
+			return nil
+		}
 		missed.Lo = 1
 	}
-	w.lose(reason, r.scanner.config.Now())
 	return r.gap(w, missed, precise)
 }
 
-// missed records the gaps of a loss when the history is looked at: what is
-// missing now; or, where nothing is, all that may have been edited or deleted.
+// missed records the gap of a loss when the history is looked at: all from what
+// updates told last; or, where nothing is new, all that may have been edited or
+// deleted. A source that could not be read has a gap that is open: then it is what
+// is missing now.
 func (r *run) missed(w *watched, missing []evidence.Range, top int64) error {
 	w.mu.Lock()
-	reason, told := w.reason, w.told
-	w.told = reason != ""
+	reason, told, passed := w.reason, w.told, w.passed
+	all := evidence.Range{Lo: w.from + 1, Hi: top}
+	if w.told = reason != ""; w.told && !told {
+		w.heard = max(w.heard, top)
+	}
 	precise := w.precisely(reason, top)
 	w.mu.Unlock()
-	if reason == "" {
+	if reason == "" || passed {
 		return nil
 	}
-	if len(missing) == 0 && !told && top > 0 {
-		missing = []evidence.Range{{Lo: 1, Hi: top}}
+	if all.Lo > all.Hi {
+		all.Lo = 1
+	}
+	if !told && top > 0 {
+		missing = []evidence.Range{all}
 	}
 	for _, m := range missing {
 		if err := r.gap(w, m, precise); err != nil {
@@ -102,17 +113,4 @@ func (r *run) losePlace(channel int64) {
 	w.lose(lostPlace, r.scanner.config.Now())
 	// The next push finds its way again. A recorder that failed ends the run by itself.
 	_ = r.record.putChannel(channel, func(c *evidence.ChannelState) { c.AccessHash = w.AccessHash })
-}
-
-// loseState is for an account of which no place in its updates is known: nothing
-// new where it watches for the first time.
-func (r *run) loseState() {
-	for _, w := range r.dialogs {
-		w.mu.Lock()
-		seen := w.top > 0
-		w.mu.Unlock()
-		if seen {
-			w.lose(lostState, r.scanner.config.Now())
-		}
-	}
 }

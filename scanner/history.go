@@ -101,7 +101,7 @@ func (r *run) catchUp(ctx context.Context, w *watched) error {
 		case w.whole.IsZero():
 			w.whole = began
 		}
-		w.synced, w.top, w.reason, w.told, w.known = true, max(w.top, top), "", false, true
+		w.synced, w.top, w.reason, w.told, w.passed, w.known = true, max(w.top, top), "", false, false, true
 	} else {
 		defer w.nudge()
 	}

@@ -241,7 +241,7 @@ func (r *recorder) GetState(context.Context, int64) (updates.State, bool, error)
 func (r *recorder) put(change func(*evidence.UpdateState)) error {
 	return r.add(func(b *evidence.Batch) {
 		before := r.state.Pts
-		if change(&r.state); r.state.Pts != before {
+		if change(&r.state); r.state.Pts != before || !r.known {
 			r.hear(b, 0)
 		}
 		r.known = true
@@ -297,11 +297,12 @@ func (r *recorder) putChannel(id int64, change func(*evidence.ChannelState)) err
 		c.Account, c.ChannelID = r.account, id
 		before := c.Pts
 		change(&c)
-		if r.channels[id] = c; c.Pts != before {
-			r.hear(b, id)
-		}
+		r.channels[id] = c
 		if c.Pts == 0 || c.AccessHash == 0 {
 			return
+		}
+		if c.Pts != before {
+			r.hear(b, id)
 		}
 		for i := range b.Channels {
 			if b.Channels[i].ChannelID == id {

@@ -81,7 +81,7 @@ type Keeper interface {
 	// UpdateState returns an account's place in Telegram's stream of updates.
 	UpdateState(ctx context.Context, account string) (evidence.UpdateState, []evidence.ChannelState, bool, error)
 	// Heard returns by source how far updates told an account of it.
-	Heard(ctx context.Context, account string) (map[string]int64, error)
+	Heard(ctx context.Context, account string) (map[string]evidence.Heard, error)
 	// Coverage lists what was observed of a source, or of all for "".
 	Coverage(ctx context.Context, sourceID string) ([]evidence.Observed, error)
 	// Versions lists what is kept of a message.

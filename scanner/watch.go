@@ -103,20 +103,9 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 		if source.Account != s.config.Account || source.Kind == evidence.File {
 			continue
 		}
-		w := &watched{Source: source, now: source, behind: make(chan struct{}, 1), known: len(seen[source.ID]) > 0}
-		for _, o := range seen[source.ID] {
-			if o.At.After(w.whole) {
-				w.whole = o.At
-			}
-		}
-		covered := w.merge(seen[source.ID])
-		if len(covered) > 0 && covered[0].Lo <= 1 {
-			w.top = covered[0].Hi
-		}
-		if w.heard, w.placed = heard[source.ID]; !w.placed {
-			w.heard = w.top
-		}
-		w.kept = w.heard
+		w := &watched{Source: source, now: source, behind: make(chan struct{}, 1)}
+		told, placed := heard[source.ID]
+		w.recall(seen[source.ID], told, placed)
 		r.sources[source.ID] = w
 		r.names.own("", source.Username, w)
 		if source.Kind != evidence.Bot {
@@ -200,7 +189,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 			}
 		},
 		OnTooLong:                       func() {}, // passOver told of it
-		OnLoadUserStateFailed:           r.loseState,
+		OnLoadUserStateFailed:           func() {}, // seedDialogs told of it
 		OnLoadChannelStateFailed:        r.losePlace,
 		Logger:                          r.scanner.libraryLog(),
 		MaxChannelDifferenceConcurrency: historiesAtOnce,
@@ -216,7 +205,10 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		if err := r.begin(ctx, client, self); err != nil {
 			return err
 		}
-		if err := errors.Join(r.seedChannels(ctx), r.seedDialogs(ctx)); err != nil {
+		if err := r.seedChannels(ctx); err != nil {
+			return err
+		}
+		if err := r.seedDialogs(ctx); err != nil {
 			return err
 		}
 		work, ctx := errgroup.WithContext(ctx)

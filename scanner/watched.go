@@ -25,10 +25,12 @@ type watched struct {
 	synced bool
 	losses int       // how often updates were lost
 	reason string    // why updates were lost since the history was last read
+	from   int64     // how far they told before that
 	told   bool      // the gap of that is recorded
 	whole  time.Time // until when, at least, everything was told
 	lostAt time.Time // when updates were lost last
 	top    int64     // the newest message id known to be seen without a hole
+	passed bool      // of that, the range from heard on: nothing is left to tell when the history is read
 	heard  int64     // the newest that an update told of, or that there was when they began
 	kept   int64     // of heard, what is recorded with the place in the updates
 	placed bool      // it is recorded
@@ -65,10 +67,13 @@ func (w *watched) hear(id int64) {
 }
 
 // begin notes the newest message that there was when updates began.
-func (w *watched) begin(newest int64) {
+func (w *watched) begin(newest int64, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.heard, w.placed = newest, false
+	if w.reason == "" {
+		w.whole = now
+	}
 }
 
 // live returns the range that a pushed message completes.
@@ -88,6 +93,37 @@ func (w *watched) peer() tg.InputPeerClass {
 		return &tg.InputPeerUser{UserID: w.PeerID, AccessHash: w.AccessHash}
 	}
 	return &tg.InputPeerChannel{ChannelID: w.PeerID, AccessHash: w.AccessHash}
+}
+
+// recall takes up how far updates told of the source and until when it was seen.
+func (w *watched) recall(seen []evidence.Observed, heard evidence.Heard, placed bool) {
+	live := int64(0)
+	for _, o := range seen {
+		own := o.Account == w.Account
+		w.known = w.known || own || !w.ownStream()
+		switch {
+		case w.Access == evidence.Public, own && o.How == evidence.Live && !placed:
+			if o.At.After(w.whole) {
+				w.whole = o.At
+			}
+		}
+		if own && o.How == evidence.Live {
+			live = max(live, o.Hi)
+		}
+	}
+	covered := w.merge(seen)
+	if len(covered) > 0 && covered[0].Lo <= 1 {
+		w.top = covered[0].Hi
+	}
+	switch w.placed = placed; {
+	case placed:
+		w.heard, w.whole = heard.MessageID, heard.At
+	case live > 0: // by a build that did not record it
+		w.heard = live
+	default:
+		w.heard = w.top
+	}
+	w.kept = w.heard
 }
 
 // merge joins what was observed of the source, and notes whether it ever pushed.

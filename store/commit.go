@@ -233,8 +233,8 @@ func putState(ctx context.Context, tx *sql.Tx, b evidence.Batch) error {
 	}
 	for _, h := range b.Heard {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO heard (account, source_id, message_id) VALUES ($1, $2, $3)
-			ON CONFLICT (account, source_id) DO UPDATE SET message_id = excluded.message_id`, h.Account, h.SourceID, h.MessageID)
+			INSERT INTO heard (account, source_id, message_id, at_ms) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (account, source_id) DO UPDATE SET message_id = excluded.message_id, at_ms = excluded.at_ms`, h.Account, h.SourceID, h.MessageID, ms(h.At))
 		if err != nil {
 			return fmt.Errorf("what was heard of %s: %w", h.SourceID, err)
 		}
@@ -243,14 +243,16 @@ func putState(ctx context.Context, tx *sql.Tx, b evidence.Batch) error {
 }
 
 // Heard returns by source how far updates told an account of it.
-func (db *DB) Heard(ctx context.Context, account string) (map[string]int64, error) {
+func (db *DB) Heard(ctx context.Context, account string) (map[string]evidence.Heard, error) {
 	all, err := rows(ctx, db, func(scan func(...any) error) (evidence.Heard, error) {
-		h := evidence.Heard{Account: account}
-		return h, scan(&h.SourceID, &h.MessageID)
-	}, `SELECT source_id, message_id FROM heard WHERE account = $1`, account)
-	heard := make(map[string]int64, len(all))
+		h, told := evidence.Heard{Account: account}, int64(0)
+		err := scan(&h.SourceID, &h.MessageID, &told)
+		h.At = at(told)
+		return h, err
+	}, `SELECT source_id, message_id, at_ms FROM heard WHERE account = $1`, account)
+	heard := make(map[string]evidence.Heard, len(all))
 	for _, h := range all {
-		heard[h.SourceID] = h.MessageID
+		heard[h.SourceID] = h
 	}
 	return heard, err
 }

@@ -235,14 +235,14 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 // How far updates told an account is its own, and the last word counts.
 func TestWhatUpdatesToldIsKeptByAccount(t *testing.T) {
 	db, _ := filled(t, 0)
-	for _, h := range []evidence.Heard{
-		{Account: "main", SourceID: source.ID, MessageID: 7}, {Account: "second", SourceID: source.ID}, {Account: "main", SourceID: source.ID, MessageID: 5},
-	} {
+	last := evidence.Heard{Account: "main", SourceID: source.ID, MessageID: 5, At: time.UnixMilli(1700000000000).UTC()}
+	for _, h := range []evidence.Heard{{Account: "main", SourceID: source.ID, MessageID: 7}, {Account: "second", SourceID: source.ID}, last} {
 		if _, err := db.Commit(t.Context(), evidence.Batch{Actor: "analyst:a1", Heard: []evidence.Heard{h}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for account, want := range map[string]map[string]int64{"main": {source.ID: 5}, "second": {source.ID: 0}, "third": {}} {
+	second := evidence.Heard{Account: "second", SourceID: source.ID}
+	for account, want := range map[string]map[string]evidence.Heard{"main": {source.ID: last}, "second": {source.ID: second}, "third": {}} {
 		if got, err := db.Heard(t.Context(), account); err != nil || !maps.Equal(got, want) {
 			t.Errorf("%s heard %v, want %v, %v", account, got, want, err)
 		}

@@ -313,6 +313,9 @@ func (d *desk) files() (sealed, excused int) {
 				d.t.Fatal(err)
 			}
 			for _, e := range versions {
+				if len(e.Collection.Media) == 0 && len(e.Findings) > 0 {
+					d.t.Errorf("%s/%d: nothing tells of its file", name, change.ID)
+				}
 				for _, m := range e.Collection.Media {
 					switch {
 					case m.ID != strconv.FormatInt(change.FileID, 10) || len(e.Findings) == 0:
@@ -488,6 +491,9 @@ func TestSoak(t *testing.T) {
 	r := s.desk.agree(40 * time.Second)
 	s.desk.terminate(s.watching)
 	sealed, excused := s.desk.files()
+	if sealed == 0 {
+		t.Errorf("no file is under the seal, %d are not", excused)
+	}
 	var thrown []string
 	for _, name := range slices.Sorted(maps.Keys(s.thrown)) {
 		thrown = append(thrown, fmt.Sprintf("%d× %s", s.thrown[name], name))
