@@ -20,9 +20,11 @@ func openSQLite(_ context.Context, path string, create bool) (*DB, error) {
 	}
 	// A write transaction takes the lock at its start, so that it never fails
 	// half-way for another writer; FULL survives a power cut.
+	// 8 MB of pages hold what a batch changes: with SQLite's 2 MB a commit wrote and
+	// read pages over again, a tenth of its processor time at 20,000 pieces.
 	pragmas := url.Values{
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"}, "_busy_timeout": {"10000"},
-		"_txlock": {"immediate"}, "_secure_delete": {"on"}, "_stmt_cache_size": {"64"},
+		"_txlock": {"immediate"}, "_secure_delete": {"on"}, "_stmt_cache_size": {"64"}, "_cache_size": {"-8000"},
 	}
 	pool, err := sql.Open("sqlite3", "file:"+escapePath(path)+"?"+pragmas.Encode())
 	if err != nil {
