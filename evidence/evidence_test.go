@@ -277,3 +277,30 @@ func FuzzMaskText(f *testing.F) {
 		}
 	})
 }
+
+// What is plain takes short cuts through the functions that make texts safe: they
+// give what the long way gives, which a letter outside ASCII in front enforces.
+func TestShortCutsChangeNothing(t *testing.T) {
+	pieces := []string{" ", "  ", "a", "bcdef", "12", "1234", "5", "@", "x.in", "\n", "\t", "\x7f", "\x00", "-", "\xff", "é", "\u202e", "Z"}
+	texts := []string{""}
+	for range 4 {
+		for _, text := range texts[max(0, len(texts)-700):] {
+			for _, piece := range pieces {
+				texts = append(texts, text+piece)
+			}
+		}
+	}
+	for _, text := range texts {
+		if long, short := evidence.Sweep("é "+text), "é "+evidence.Sweep(text); long != short {
+			t.Fatalf("Sweep(%q): %q, not %q", text, short, long)
+		}
+		if long, short := evidence.Printable("é"+text), "é"+evidence.Printable(text); long != short {
+			t.Fatalf("Printable(%q): %q, not %q", text, short, long)
+		}
+		for _, most := range []int{3, 20} {
+			if long, short := evidence.OneLine("é "+text, most+2), strings.TrimSpace("é "+evidence.OneLine(text, most)); long != short {
+				t.Fatalf("OneLine(%q, %d): %q, not %q", text, most, short, long)
+			}
+		}
+	}
+}

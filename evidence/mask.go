@@ -200,6 +200,9 @@ var (
 // numbers however split, addr-specs, PAN shapes. It would rather hide an order
 // number than show a bank account.
 func Sweep(s string) string {
+	if tame(s) {
+		return s
+	}
 	s = looseEmail.ReplaceAllStringFunc(s, maskEmail)
 	s = loosePAN.ReplaceAllString(s, "XXXXXXXXXX")
 	hideDigits := func(found string) string {
@@ -219,10 +222,34 @@ func Sweep(s string) string {
 	return longDigits.ReplaceAllStringFunc(s, hideDigits)
 }
 
+// tame reports whether Sweep finds nothing in s, as it does in most titles and
+// sentences: all it hides has an at sign or four digits.
+func tame(s string) bool {
+	digits := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf || c == '@':
+			return false
+		case c >= '0' && c <= '9':
+			if digits++; digits == 4 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Printable returns s as valid UTF-8 that cannot steer a terminal or reorder a
 // page: control characters but newline and tab, and every bidirectional and
 // invisible format character, become U+FFFD or go.
 func Printable(s string) string {
+	plain := 0
+	for plain < len(s) && (s[plain] >= ' ' && s[plain] <= '~' || s[plain] == '\n' || s[plain] == '\t') {
+		plain++
+	}
+	if plain == len(s) { // most texts of ours
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
@@ -247,9 +274,28 @@ func Caption(s string, maxRunes int) string {
 // OneLine renders on one line, at most so many runes long, what is masked
 // already or was never foreign.
 func OneLine(s string, maxRunes int) string {
-	s = strings.Join(strings.Fields(Printable(s)), " ")
+	if s = Printable(s); !spaced(s) {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	if len(s) <= maxRunes {
+		return s
+	}
 	if runes := []rune(s); len(runes) > maxRunes {
 		s = string(runes[:maxRunes-1]) + "…"
 	}
 	return s
+}
+
+// spaced reports whether s is ASCII whose words have one space between them and
+// nothing around them, so that there is nothing to do.
+func spaced(s string) bool {
+	before := byte(' ')
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c >= utf8.RuneSelf || c == ' ' && before == ' ' {
+			return false
+		}
+		before = c
+	}
+	return s == "" || before != ' '
 }

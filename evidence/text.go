@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Text may hold someone's identifiers. It prints, logs and encodes as its
@@ -28,7 +29,8 @@ func (t Text) Reveal() string { return string(t) }
 // whatever space stands before it and however wide its sign is.
 func Cell(s string) string {
 	s = Printable(s)
-	if strings.IndexAny(strings.TrimSpace(s), "=+-@＝＋－＠") == 0 {
+	first, size := utf8.DecodeRuneInString(strings.TrimSpace(s))
+	if size > 0 && strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + s
 	}
 	return s
