@@ -79,7 +79,7 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 	}
 	result = Result{
 		Name: name, Profile: in.Profile, Dir: filepath.Join(dir, name), TagManifestSHA256: t.find(tagManifest).sha256(), CustodyHead: b.head,
-		SignerFingerprint: in.Signer.Fingerprint(), Stamps: b.stamps, Unstamped: b.unstamped, Items: b.items, Files: len(t.files),
+		SignerFingerprint: in.Signer.Fingerprint(), Stamps: b.stamps, Unstamped: b.unstamped, Items: b.items, Files: len(t.files) + t.items.n,
 	}
 	_, result.Bytes = b.oxum()
 	if err := b.ship(&result); err != nil {
@@ -129,16 +129,17 @@ func (b *builder) further() error {
 // passGate shows to the leak gate what was not shown to it on the way: every
 // open file but the items' own, and every name.
 func (b *builder) passGate() error {
-	var rest []written
-	for _, f := range b.tree.files {
-		if !strings.HasPrefix(f.name, "data/items/") { // shown with the item
-			rest = append(rest, f)
-		}
+	files := b.tree.files
+	turns := make([]int, len(files)) // the longest first, so that no core is left with it at the end
+	for i := range turns {
+		turns[i] = i
 	}
-	leaks := make([][]Leak, len(rest))
-	err := spread(b.ctx, len(rest), func(ctx context.Context, i int) (err error) {
-		name := rest[i].name
-		if !strings.HasPrefix(name, "data/sealed/raw-") && !strings.HasPrefix(name, "attest/") && !strings.HasPrefix(name, stampsDir) {
+	slices.SortFunc(turns, func(i, j int) int { return cmp.Compare(files[j].size, files[i].size) })
+	leaks := make([][]Leak, len(files))
+	err := spread(b.ctx, len(files), func(ctx context.Context, turn int) (err error) {
+		i := turns[turn]
+		name := files[i].name
+		if !strings.HasPrefix(name, "attest/") && !strings.HasPrefix(name, stampsDir) {
 			if leaks[i], err = b.gate.file(ctx, name, b.tree.path(name)); err != nil {
 				return err
 			}

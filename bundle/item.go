@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +38,8 @@ func toolName(t evidence.Tool) string { return line(t.Name + " " + t.Version) }
 // made is what an item adds to the bundle beside its own files.
 type made struct {
 	item  evidence.Evidence // without sealed bytes
-	rows  [3][]byte         // of items.csv, commitments.csv and hash-report.csv
+	files itemEntry
+	rows  [3][]byte // of items.csv, commitments.csv and hash-report.csv
 	annex string
 	local ids // ids that the tables name
 	leaks []Leak
@@ -57,41 +60,37 @@ func (b *builder) allItems() (err error) {
 		return err
 	}
 	type job struct {
-		n    int
-		item evidence.Evidence
-		to   chan made
+		first int // number of the first item
+		items []evidence.Evidence
+		to    chan []made
 	}
 	g, ctx := errgroup.WithContext(b.ctx)
-	jobs, order := make(chan job), make(chan chan made, 2*workers())
+	jobs, order := make(chan job), make(chan chan []made, 2*workers())
 	g.Go(func() error {
 		defer close(jobs)
 		defer close(order)
-		n := 0
-		return b.eachItem(ctx, func(e evidence.Evidence) error {
-			n++
-			to := make(chan made, 1)
-			for sent := 0; sent < 2; sent++ {
-				var err error
-				if sent == 0 {
-					err = send(ctx, order, to)
-				} else {
-					err = send(ctx, jobs, job{n, e, to})
-				}
-				if err != nil {
-					return err
-				}
+		next := 1
+		return b.eachBatch(ctx, func(items []evidence.Evidence) error {
+			to := make(chan []made, 1)
+			if err := send(ctx, order, to); err != nil {
+				return err
 			}
-			return nil
+			first := next
+			next += len(items)
+			return send(ctx, jobs, job{first, items, to})
 		})
 	})
 	for range workers() {
 		g.Go(func() error {
 			for j := range jobs {
-				m, err := b.item(j.n, &j.item)
-				if err != nil {
-					return err
+				all := make([]made, len(j.items))
+				for i := range j.items {
+					var err error
+					if all[i], err = b.item(j.first+i, &j.items[i]); err != nil {
+						return err
+					}
 				}
-				j.to <- m
+				j.to <- all
 			}
 			return nil
 		})
@@ -100,12 +99,14 @@ func (b *builder) allItems() (err error) {
 	g.Go(func() error {
 		for to := range order {
 			select {
-			case m := <-to:
-				if err := b.take(t, m); err != nil {
-					return err
-				}
-				for key := range m.local {
-					late[key] = struct{}{}
+			case all := <-to:
+				for _, m := range all {
+					if err := b.take(t, m); err != nil {
+						return err
+					}
+					for key := range m.local {
+						late[key] = struct{}{}
+					}
 				}
 			case <-ctx.Done():
 				return ctx.Err()
@@ -130,6 +131,31 @@ func send[T any](ctx context.Context, to chan<- T, v T) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// What is handed to a worker at once: it costs less than items one by one.
+const (
+	batchItems = 16
+	batchBytes = 256 << 10 // of sealed files, if not of one
+)
+
+// eachBatch reads the items, a few at a time.
+func (b *builder) eachBatch(ctx context.Context, each func([]evidence.Evidence) error) error {
+	var batch []evidence.Evidence
+	size := 0
+	err := b.eachItem(ctx, func(e evidence.Evidence) error {
+		batch, size = append(batch, e), size+len(e.Sealed)
+		if len(batch) < batchItems && size < batchBytes {
+			return nil
+		}
+		full := batch
+		batch, size = nil, 0
+		return each(full)
+	})
+	if err != nil || len(batch) == 0 {
+		return err
+	}
+	return each(batch)
 }
 
 // eachItem reads the items and holds them to their order.
@@ -158,6 +184,14 @@ func (b *builder) eachItem(ctx context.Context, each func(evidence.Evidence) err
 
 func (b *builder) openTables() (*tables, error) {
 	t := &tables{}
+	if err := b.tree.folder(path.Dir(itemsDir)); err != nil {
+		return nil, err
+	}
+	if b.in.Profile.has(sealedOriginals) {
+		if err := b.tree.folder(path.Dir(sealedPrefix)); err != nil {
+			return nil, err
+		}
+	}
 	for i, table := range []struct{ name, head string }{{itemsPath, itemsHead}, {commitmentsPath, commitmentsHead}, {hashReportPath, hashReportHead}} {
 		if table.name == commitmentsPath && !b.in.Profile.has(commitments) {
 			continue
@@ -212,6 +246,7 @@ func (b *builder) take(t *tables, m made) error {
 			}
 		}
 	}
+	b.tree.items.add(m.files)
 	b.totals.add(&m.item)
 	b.showItem(&m.item)
 	if t.annex != nil {
@@ -230,32 +265,36 @@ func (b *builder) take(t *tables, m made) error {
 // item makes an item's files and rows. Open files pass the gate before they
 // touch the disk. It runs concurrently, and only reads what b holds.
 func (b *builder) item(n int, e *evidence.Evidence) (made, error) {
-	if err := checkItem(e); err != nil {
+	sum := sha256.Sum256(e.Sealed)
+	if err := checkItem(e, sum); err != nil {
 		return made{}, err
 	}
 	sealed, err := readSealed(bytes.NewReader(e.Sealed), int64(len(e.Sealed)))
 	if err != nil {
 		return made{}, fmt.Errorf("sealed bytes of item %s: %w", e.ID, err)
 	}
-	m := made{local: ids{}}
+	m := made{local: ids{}, files: itemEntry{id: e.ID}}
 	b.gate.enter(m.local, idsOf(e)...)
-	var done []written
-	text := written{name: messagePath(e.ID)}
+	if err := b.tree.itemFolder(e.ID); err != nil {
+		return made{}, err
+	}
+	var text written
 	if n <= platformSamples || b.in.Profile.has(allTexts) {
-		if text, err = b.openFile(&m, text.name, b.message(e)); err != nil {
+		if text, err = b.openFile(&m, messageFile, b.message(e)); err != nil {
 			return made{}, err
 		}
 	}
-	record, err := b.openFile(&m, recordPath(e.ID), b.record(e, sealed, text))
+	record, err := b.openFile(&m, recordFile, b.record(e, sealed, text))
 	if err != nil {
 		return made{}, err
 	}
-	done = append(done, record)
+	done := []written{record}
 	if text.size > 0 {
 		done = append(done, text)
 	}
 	if b.in.Profile.has(sealedOriginals) {
-		w, err := b.tree.put(written{sealedPath(e.ID), sha256.Sum256(e.Sealed), int64(len(e.Sealed))}, e.Sealed)
+		m.leaks = append(m.leaks, b.lookAtName(&m, sealedPath(e.ID))...)
+		w, err := b.tree.putItem(&m.files, sealedFile, sum, e.Sealed)
 		if err != nil {
 			return made{}, err
 		}
@@ -269,18 +308,23 @@ func (b *builder) item(n int, e *evidence.Evidence) (made, error) {
 
 // openFile writes one of an item's open files once it has passed the gate. Of a
 // refused export, nothing more reaches the disk.
-func (b *builder) openFile(m *made, name string, v any) (written, error) {
+func (b *builder) openFile(m *made, kind int, v any) (written, error) {
+	name := itemFile(m.files.id, kind)
 	data, err := encodeJSON(v)
 	if err != nil {
 		return written{}, fmt.Errorf("%s: %w", name, err)
 	}
-	m.leaks = append(m.leaks, b.gate.look(name, "name", []byte(name), 0, m.local)...)
+	m.leaks = append(m.leaks, b.lookAtName(m, name)...)
 	m.leaks = append(m.leaks, b.gate.inspect(name, data, 0, m.local)...)
-	w := written{name, sha256.Sum256(data), int64(len(data))}
+	sum := sha256.Sum256(data)
 	if len(m.leaks) > 0 {
-		return w, nil
+		return written{name, sum, int64(len(data))}, nil
 	}
-	return b.tree.put(w, data)
+	return b.tree.putItem(&m.files, kind, sum, data)
+}
+
+func (b *builder) lookAtName(m *made, name string) []Leak {
+	return b.gate.look(name, "name", []byte(name), 0, m.local)
 }
 
 // rows renders an item's rows in the tables.
@@ -339,14 +383,15 @@ func idsOf(e *evidence.Evidence) []string {
 	return names
 }
 
-// checkItem refuses evidence that the store handed over damaged.
-func checkItem(e *evidence.Evidence) error {
+// checkItem refuses evidence that the store handed over damaged. sum is the
+// digest of its sealed bytes.
+func checkItem(e *evidence.Evidence, sum [sha256.Size]byte) error {
 	switch {
 	case !plainName.MatchString(e.ID):
 		return errors.New("an item's id is not letters, digits, dot, hyphen and underscore")
 	case len(e.Sealed) == 0:
 		return fmt.Errorf("item %s has no sealed bytes", e.ID)
-	case e.SealedSize != int64(len(e.Sealed)) || evidence.Digest(e.Sealed) != e.SealedSHA:
+	case e.SealedSize != int64(len(e.Sealed)) || hex.EncodeToString(sum[:]) != e.SealedSHA:
 		return fmt.Errorf("item %s: the sealed bytes are not those that were recorded: check the database with 'prahari doctor'", e.ID)
 	case !hexSHA256.MatchString(e.Commitment):
 		return fmt.Errorf("item %s has no commitment", e.ID)

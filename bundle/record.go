@@ -142,10 +142,6 @@ type message struct {
 	Text        string `json:"text"`
 }
 
-func recordPath(id string) string  { return "data/items/" + id + "/record.json" }
-func messagePath(id string) string { return "data/items/" + id + "/message.redacted.json" }
-func sealedPath(id string) string  { return "data/sealed/raw-" + id + ".tar.age" }
-
 // message renders an item's masked text.
 func (b *builder) message(e *evidence.Evidence) message {
 	return message{

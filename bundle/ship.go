@@ -12,7 +12,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -67,20 +66,11 @@ func (t *tree) archive(ctx context.Context, to io.Writer, kind ArchiveKind) (str
 	if kind == Zip {
 		add, end = t.toZip(out)
 	}
-	entries := make([]string, 0, len(t.files)+len(t.dirs))
-	for dir := range t.dirs {
-		entries = append(entries, dir+"/")
-	}
-	sizes := make(map[string]int64, len(t.files))
-	for _, f := range t.files {
-		entries, sizes[f.name] = append(entries, f.name), f.size
-	}
-	slices.Sort(entries) // "./" sorts before everything in it
-	for _, name := range entries {
+	for e := range t.entries() {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		if err := add(name, sizes[name]); err != nil {
+		if err := add(e.name, e.size); err != nil {
 			return "", fmt.Errorf("writing the archive: %w", err)
 		}
 	}

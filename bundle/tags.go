@@ -53,7 +53,7 @@ func (b *builder) oxum() (count int, size int64) {
 			size += f.size
 		}
 	}
-	return count, size
+	return count + b.tree.items.n, size + b.tree.items.bytes
 }
 
 // tags writes the bag's own files and, last, the tag manifest.

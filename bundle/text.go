@@ -3,7 +3,6 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"prahari/evidence"
@@ -28,13 +27,13 @@ func ist(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(time.FixedZone("IST", 5*3600+1800)).Format("2006-01-02 15:04:05 IST")
+	return t.UTC().Add(5*time.Hour + 30*time.Minute).Format("2006-01-02 15:04:05 IST")
 }
 
 // line renders an id or another short text of ours on one line. It hides no
 // digits: ids are not values.
 func line(s string) string {
-	return strings.Join(strings.Fields(evidence.Printable(s)), " ")
+	return evidence.OneLine(s, len(s))
 }
 
 // caption renders a foreign or typed text on one line, with what looks like an

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"path"
@@ -27,12 +28,14 @@ type tree struct {
 	name      string // final
 	temp      string // path while being written
 	at        time.Time
-	lock      *os.File // says that temp is in use
+	lock      *os.File // temp; says that it is in use
+	root      int      // lock's descriptor
 	committed bool
 
 	mu    sync.Mutex
-	files []written
-	dirs  map[string]bool
+	files []written // but the items'
+	items itemFiles
+	dirs  map[string]bool // but the items'
 }
 
 // written is what a manifest says of a file.
@@ -64,6 +67,7 @@ func newTree(dir, name string, at time.Time) (*tree, error) {
 	if t.lock, err = hold(temp); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(temp))
 	}
+	t.root = int(t.lock.Fd())
 	return t, nil
 }
 
@@ -132,37 +136,42 @@ func (t *tree) open(name string) (*os.File, error) {
 	if err := checkPath(name); err != nil {
 		return nil, fmt.Errorf("%q cannot be in a bundle: %w", name, err)
 	}
-	dir := path.Dir(name)
-	t.mu.Lock()
-	known, below := t.dirs[dir], t.dirs[path.Dir(dir)]
-	t.mu.Unlock()
-	if !known { // two may make it at the same time: that does no harm
-		makeDir := os.MkdirAll
-		if below { // an item's: one call, where MkdirAll looks around first
-			makeDir = os.Mkdir
-		}
-		if err := makeDir(t.path(dir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return nil, fmt.Errorf("writing the bundle: %w", err)
-		}
-		t.mu.Lock()
-		for d := dir; !t.dirs[d]; d = path.Dir(d) {
-			t.dirs[d] = true
-		}
-		t.mu.Unlock()
+	if err := t.folder(path.Dir(name)); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(t.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("%s would be in the bundle twice", name)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("writing the bundle: %w", err)
+		return nil, notMade(name, err)
 	}
 	return f, nil
 }
 
+func notMade(name string, err error) error {
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s would be in the bundle twice", name)
+	}
+	return fmt.Errorf("writing the bundle: %w", err)
+}
+
+// folder makes a folder and those on the way to it.
+func (t *tree) folder(dir string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dirs[dir] {
+		return nil
+	}
+	if err := os.MkdirAll(t.path(dir), 0o700); err != nil {
+		return fmt.Errorf("writing the bundle: %w", err)
+	}
+	for ; !t.dirs[dir]; dir = path.Dir(dir) {
+		t.dirs[dir] = true
+	}
+	return nil
+}
+
 // add notes a finished file and sets its time.
 func (t *tree) add(w written) error {
-	if err := os.Chtimes(t.path(w.name), t.at, t.at); err != nil {
+	if err := setTime(t.root, w.name, t.at); err != nil {
 		return fmt.Errorf("writing the bundle: %w", err)
 	}
 	t.mu.Lock()
@@ -171,7 +180,7 @@ func (t *tree) add(w written) error {
 	return nil
 }
 
-// drop takes a folder out again, with all below it.
+// drop takes a folder that holds no items out again, with all below it.
 func (t *tree) drop(dir string) error {
 	t.files = slices.DeleteFunc(t.files, func(w written) bool { return strings.HasPrefix(w.name, dir) })
 	maps.DeleteFunc(t.dirs, func(name string, _ bool) bool { return strings.HasPrefix(name+"/", dir) })
@@ -181,7 +190,7 @@ func (t *tree) drop(dir string) error {
 	return nil
 }
 
-// find returns what is known of a finished file.
+// find returns what is known of a finished file that is no item's.
 func (t *tree) find(name string) written {
 	for i := len(t.files) - 1; i >= 0; i-- {
 		if t.files[i].name == name {
@@ -226,23 +235,21 @@ func (f *file) close() error {
 	return f.t.add(w)
 }
 
-// write makes a whole file.
+// write makes a whole file and the folders on the way to it.
 func (t *tree) write(name string, data []byte) error {
-	_, err := t.put(written{name, sha256.Sum256(data), int64(len(data))}, data)
-	return err
-}
-
-// put makes a whole file whose digest is known.
-func (t *tree) put(w written, data []byte) (written, error) {
-	f, err := t.open(w.name)
-	if err != nil {
-		return w, err
+	if err := checkPath(name); err != nil {
+		return fmt.Errorf("%q cannot be in a bundle: %w", name, err)
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return w, fmt.Errorf("writing %s: %w", w.name, err)
+	if err := t.folder(path.Dir(name)); err != nil {
+		return err
 	}
-	return w, t.add(w)
+	if err := makeFile(t.root, name, data, t.at); err != nil {
+		return notMade(name, err)
+	}
+	t.mu.Lock()
+	t.files = append(t.files, written{name, sha256.Sum256(data), int64(len(data))})
+	t.mu.Unlock()
+	return nil
 }
 
 // stream makes a file of what fill writes.
@@ -266,10 +273,54 @@ func (t *tree) json(name string, v any) error {
 	return t.write(name, data)
 }
 
-// sort brings the files into the order of their names. Nothing is written
-// meanwhile.
-func (t *tree) sort() {
-	slices.SortFunc(t.files, func(x, y written) int { return cmp.Compare(x.name, y.name) })
+// all yields every file in the order of the names. Nothing is written meanwhile.
+func (t *tree) all() iter.Seq[written] {
+	return func(yield func(written) bool) {
+		slices.SortFunc(t.files, func(x, y written) int { return cmp.Compare(x.name, y.name) })
+		rest := t.files
+		for _, part := range []struct {
+			behind string // no other file's name begins so
+			items  iter.Seq[written]
+		}{{itemsDir, t.items.open()}, {sealedPrefix, t.items.sealed()}} {
+			for len(rest) > 0 && rest[0].name < part.behind {
+				if !yield(rest[0]) {
+					return
+				}
+				rest = rest[1:]
+			}
+			for w := range part.items {
+				if !yield(w) {
+					return
+				}
+			}
+		}
+		for _, w := range rest {
+			if !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// entries yields every folder, with a slash behind it, and every file: a folder
+// before all that is in it.
+func (t *tree) entries() iter.Seq[written] {
+	return func(yield func(written) bool) {
+		if !yield(written{name: "./"}) {
+			return
+		}
+		last := ""
+		for w := range t.all() {
+			for end := range len(w.name) {
+				if w.name[end] == '/' && !strings.HasPrefix(last, w.name[:end+1]) && !yield(written{name: w.name[:end+1]}) {
+					return
+				}
+			}
+			if last = w.name; !yield(w) {
+				return
+			}
+		}
+	}
 }
 
 // payload reports whether a file belongs to the bag's payload.
@@ -277,11 +328,9 @@ func payload(name string) bool { return strings.HasPrefix(name, "data/") }
 
 // manifest writes the digests of files as sha256sum -c reads them.
 func (t *tree) manifest(name string, under func(string) bool) error {
-	t.sort()
-	files := t.files
 	return t.stream(name, func(w io.Writer) error {
 		var line []byte
-		for _, f := range files {
+		for f := range t.all() {
 			if !under(f.name) {
 				continue
 			}
@@ -296,17 +345,14 @@ func (t *tree) manifest(name string, under func(string) bool) error {
 
 // commit makes everything durable and gives the bundle its name.
 func (t *tree) commit(ctx context.Context) error {
-	dirs := make([]string, 0, len(t.dirs))
-	for dir := range t.dirs {
-		dirs = append(dirs, dir)
-	}
-	slices.Sort(dirs)
-	slices.Reverse(dirs) // the deepest first
-	for _, dir := range dirs {
+	for e := range t.entries() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := os.Chtimes(t.path(dir), t.at, t.at); err != nil {
+		if !strings.HasSuffix(e.name, "/") { // has its time
+			continue
+		}
+		if err := setTime(t.root, e.name, t.at); err != nil {
 			return fmt.Errorf("writing the bundle: %w", err)
 		}
 	}

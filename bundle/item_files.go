@@ -1,0 +1,122 @@
+package bundle
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// Where an item's files lie.
+const (
+	itemsDir     = "data/items/"
+	sealedPrefix = "data/sealed/raw-"
+	sealedEnd    = ".tar.age"
+)
+
+// Files that an item may have, in the order of their names.
+const (
+	messageFile = iota
+	recordFile
+	sealedFile
+	itemKinds
+)
+
+func recordPath(id string) string  { return itemsDir + id + "/record.json" }
+func messagePath(id string) string { return itemsDir + id + "/message.redacted.json" }
+func sealedPath(id string) string  { return sealedPrefix + id + sealedEnd }
+
+// itemFile returns the name of one of an item's files.
+func itemFile(id string, kind int) string {
+	return [itemKinds]func(string) string{messagePath, recordPath, sealedPath}[kind](id)
+}
+
+// An itemEntry is what a manifest says of an item's files. Their names follow
+// from the id: with three names for each, a bundle of a hundred thousand items
+// would take three times the memory.
+type itemEntry struct {
+	id   string
+	sum  [itemKinds][sha256.Size]byte
+	size [itemKinds]int64 // 0: it has no such file
+}
+
+// itemFiles are the files of all items, in pieces, so that nothing is copied
+// where their number grows.
+type itemFiles struct {
+	pieces [][]itemEntry
+	n      int   // files
+	bytes  int64 // in them
+}
+
+const itemPiece = 1024
+
+func (f *itemFiles) add(e itemEntry) {
+	if n := len(f.pieces); n == 0 || len(f.pieces[n-1]) == itemPiece {
+		f.pieces = append(f.pieces, make([]itemEntry, 0, itemPiece))
+	}
+	last := &f.pieces[len(f.pieces)-1]
+	*last = append(*last, e)
+	for _, size := range e.size {
+		if size > 0 {
+			f.n, f.bytes = f.n+1, f.bytes+size
+		}
+	}
+}
+
+// open yields the open files in the order of their names.
+func (f *itemFiles) open() iter.Seq[written] { return f.sorted("/", messageFile, recordFile) }
+
+// sealed yields the sealed files in the order of their names.
+func (f *itemFiles) sealed() iter.Seq[written] { return f.sorted(sealedEnd, sealedFile) }
+
+// sorted yields files of items in the order of what stands in their names from
+// the id on.
+func (f *itemFiles) sorted(behind string, kinds ...int) iter.Seq[written] {
+	return func(yield func(written) bool) {
+		var all []*itemEntry
+		for _, piece := range f.pieces {
+			for i := range piece {
+				all = append(all, &piece[i])
+			}
+		}
+		slices.SortFunc(all, func(x, y *itemEntry) int { return compareWith(x.id, y.id, behind) })
+		for _, e := range all {
+			for _, kind := range kinds {
+				if e.size[kind] > 0 && !yield(written{itemFile(e.id, kind), e.sum[kind], e.size[kind]}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// compareWith compares two ids that something stands behind.
+func compareWith(x, y, behind string) int {
+	if n := min(len(x), len(y)); len(x) != len(y) && x[:n] == y[:n] {
+		return cmp.Compare(x+behind, y+behind)
+	}
+	return cmp.Compare(x, y)
+}
+
+// putItem makes one of an item's files, whose digest is known, and notes it in
+// e. The folder is there.
+func (t *tree) putItem(e *itemEntry, kind int, sum [sha256.Size]byte, data []byte) (written, error) {
+	w := written{itemFile(e.id, kind), sum, int64(len(data))}
+	if err := makeFile(t.root, w.name, data, t.at); err != nil {
+		return w, notMade(w.name, err)
+	}
+	e.sum[kind], e.size[kind] = w.sum, w.size
+	return w, nil
+}
+
+// itemFolder makes the folder of an item's open files.
+func (t *tree) itemFolder(id string) error {
+	if err := checkPath(itemFile(id, messageFile)); err != nil { // the longest of the names
+		return fmt.Errorf("item %s cannot be in a bundle: %w", id, err)
+	}
+	if err := makeDir(t.root, itemsDir+id); err != nil {
+		return notMade(itemsDir+id, err)
+	}
+	return nil
+}
