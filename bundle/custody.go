@@ -29,10 +29,7 @@ func (b *builder) custody() error {
 	b.head = evidence.Genesis
 	err := b.tree.stream(custodyPath, func(w io.Writer) error {
 		last := int64(-1)
-		for e, err := range b.in.Custody {
-			if err == nil {
-				err = b.ctx.Err()
-			}
+		return ahead(b.ctx, b.in.Custody, func(e evidence.Entry, err error) error {
 			if err != nil {
 				return fmt.Errorf("reading the custody log: %w", err)
 			}
@@ -40,11 +37,8 @@ func (b *builder) custody() error {
 				return fmt.Errorf("the workspace's custody entry %d follows %d: entries must rise", e.Seq, last)
 			}
 			last = e.Seq
-			if err := b.entry(w, e); err != nil {
-				return err
-			}
-		}
-		return nil
+			return b.entry(w, e)
+		})
 	})
 	if err != nil {
 		return err
@@ -52,10 +46,7 @@ func (b *builder) custody() error {
 	if b.entries == 0 {
 		return errors.New("the custody log has no entry of this case: nothing vouches for its evidence")
 	}
-	if err := b.inclusion(); err != nil {
-		return err
-	}
-	return b.custodyText()
+	return b.inclusion()
 }
 
 // inclusion writes the signed checkpoint of the workspace's log and the proof
@@ -94,11 +85,14 @@ func (b *builder) entry(w io.Writer, e evidence.Entry) error {
 	b.places, b.leaves = append(b.places, seq), append(b.leaves, leaf)
 	e.LogSeq, e.LogSHA, e.LogPrev = &seq, evidence.Digest(theirs), e.Prev
 	e.Seq, e.Prev = b.entries, b.head
+	was := e
 	e.Actor, e.Action, e.Object, e.Approver = line(e.Actor), line(e.Action), line(e.Object), line(e.Approver)
 	e.Reason, e.SHA256, e.CaseID = caption(e.Reason), line(e.SHA256), line(e.CaseID)
-	if again, err := e.LogLine(); err != nil || !bytes.Equal(again, theirs) {
-		// Something in it had to be hidden: the leaf alone stands for the line.
-		e.LogPrev, e.LogLeaf = "", hex.EncodeToString(leaf[:])
+	if e != was {
+		if again, err := e.LogLine(); err != nil || !bytes.Equal(again, theirs) {
+			// Something in it had to be hidden: the leaf alone stands for the line.
+			e.LogPrev, e.LogLeaf = "", hex.EncodeToString(leaf[:])
+		}
 	}
 	ours, err := e.Line()
 	if err != nil {
@@ -109,7 +103,7 @@ func (b *builder) entry(w io.Writer, e evidence.Entry) error {
 	}
 	if e.Action == "collect" {
 		if _, ok := b.collected[e.Object]; !ok {
-			b.collected[e.Object] = e.Seq
+			b.collected[strings.Clone(e.Object)] = e.Seq
 		}
 	}
 	b.gate.know(e.Object)
@@ -119,8 +113,11 @@ func (b *builder) entry(w io.Writer, e evidence.Entry) error {
 	return nil
 }
 
-// custodyText renders the chain for reading on paper.
+// custodyText renders the chain for reading on paper, where the profile has it.
 func (b *builder) custodyText() error {
+	if !b.in.Profile.has(custodyLog) {
+		return nil
+	}
 	f, err := os.Open(filepath.Join(b.tree.temp, filepath.FromSlash(custodyPath)))
 	if err != nil {
 		return fmt.Errorf("reading back the custody log: %w", err)

@@ -60,10 +60,13 @@ func decodedWhole(name string, f io.ReaderAt) (bool, error) {
 
 // packedKind names what a content is by its first bytes, "" for plain text.
 func packedKind(content []byte) string {
-	for magic, kind := range map[string]string{pdfMagic: "pdf", zipMagic: "zip", emptyZip: "zip", gzipMagic: "gzip"} {
-		if bytes.HasPrefix(content, []byte(magic)) {
-			return kind
-		}
+	switch magic := string(content[:min(len(content), len(pdfMagic))]); {
+	case strings.HasPrefix(magic, pdfMagic):
+		return "pdf"
+	case strings.HasPrefix(magic, zipMagic), strings.HasPrefix(magic, emptyZip):
+		return "zip"
+	case strings.HasPrefix(magic, gzipMagic):
+		return "gzip"
 	}
 	return ""
 }
@@ -214,10 +217,18 @@ func hexDigit(b byte) bool { return isHex(b) || b >= 'A' && b <= 'F' }
 // wrapped lines joined.
 func encodedRuns(content []byte) func(yield func([]byte) bool) {
 	return func(yield func([]byte) bool) {
-		for i := 0; i < len(content); {
-			if !base64Byte(content[i]) {
-				i++
+		for i := 0; i+minEncoded <= len(content); {
+			// No run that begins before a gap is long enough.
+			last := i + minEncoded - 1
+			if !base64Byte(content[last]) {
+				i = last + 1
 				continue
+			}
+			for first := i; ; last-- {
+				if last == first || !base64Byte(content[last-1]) {
+					i = last
+					break
+				}
 			}
 			start, lineStart := i, i
 			var joined []byte
@@ -248,7 +259,20 @@ func encodedRuns(content []byte) func(yield func([]byte) bool) {
 	}
 }
 
-func base64Byte(b byte) bool { return isWord(b) || b == '+' || b == '/' || b == '=' }
+// base64Byte reports whether b may be a byte of base64, of either alphabet.
+func base64Byte(b byte) bool {
+	const (
+		low  = 1<<'+' | 1<<'-' | 1<<'/' | 1<<'=' | (1<<10-1)<<'0'
+		high = 1<<('_'-64) | (1<<26-1)<<('A'-64) | (1<<26-1)<<('a'-64)
+	)
+	switch b >> 6 {
+	case 0:
+		return uint64(low)>>b&1 != 0
+	case 1:
+		return uint64(high)>>(b-64)&1 != 0
+	}
+	return false
+}
 
 // run decodes a run in every way that fits, and passes on what is a text or a
 // file. Digests and ids give neither.
@@ -256,11 +280,14 @@ func (d *decoder) run(run []byte, depth int) (string, error) {
 	if isDigits(run) {
 		return "", nil // a number as it stands
 	}
-	if plain, err := hex.AppendDecode(nil, run[:len(run)&^1]); err == nil {
-		if d.worth(plain) {
+	if bytes.IndexFunc(run[:len(run)&^1], func(r rune) bool { return !hexDigit(byte(r)) }) < 0 { // runs are ASCII
+		if !mayHex(run) {
+			return "", nil // a digest
+		}
+		if plain, err := hex.AppendDecode(nil, run[:len(run)&^1]); err == nil && d.worth(plain) {
 			return d.further("hex", plain, depth)
 		}
-		return "", nil // a digest
+		return "", nil
 	}
 	if !mayDecode(run) {
 		return "", nil
@@ -304,14 +331,23 @@ func mayDecode(run []byte) bool {
 	if err != nil {
 		n, err = base64.RawURLEncoding.Decode(head[:], run[:8])
 	}
-	if err != nil {
-		return false
-	}
-	if magic := string(head[:n]); strings.HasPrefix(magic, zipMagic) || strings.HasPrefix(magic, emptyZip) || strings.HasPrefix(magic, pdfMagic) || strings.HasPrefix(magic, gzipMagic) {
+	return err == nil && mayBegin(head[:n])
+}
+
+// mayHex is mayDecode of a run of hex digits.
+func mayHex(run []byte) bool {
+	var head [6]byte
+	_, err := hex.Decode(head[:], run[:2*len(head)])
+	return err == nil && mayBegin(head[:])
+}
+
+// mayBegin reports whether a text or a file that we know may begin so.
+func mayBegin(head []byte) bool {
+	if packedKind(head) != "" {
 		return true
 	}
-	for i := 0; i < n; i++ {
-		if b := head[i]; b < ' ' && b != '\n' && b != '\r' && b != '\t' || b == 0x7f {
+	for _, b := range head {
+		if b < ' ' && b != '\n' && b != '\r' && b != '\t' || b == 0x7f {
 			return false
 		}
 	}

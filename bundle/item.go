@@ -95,6 +95,7 @@ func (b *builder) allItems() (err error) {
 			return nil
 		})
 	}
+	g.Go(b.custodyText) // nobody waits for it
 	late := ids{}
 	g.Go(func() error {
 		for to := range order {

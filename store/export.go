@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"prahari/evidence"
@@ -13,20 +15,54 @@ import (
 // exportPage is how many items an export reads at once.
 const exportPage = 64
 
-// CaseItems yields the evidence behind a case's findings with its sealed bytes,
-// every version of their messages, in order of posting and id. It holds the ids
-// of all and a page of items; what is recorded after the first is not in it.
-func (db *DB) CaseItems(ctx context.Context, caseID string) iter.Seq2[evidence.Evidence, error] {
-	return func(yield func(evidence.Evidence, error) bool) {
-		ids, err := db.caseItemIDs(ctx, caseID)
-		if err != nil {
-			yield(evidence.Evidence{}, err)
-			return
+// caseMessages finds the messages of a case's findings, every version of which is
+// in the case. It is the dear part of what it stands in.
+const caseMessages = `SELECT DISTINCT e.source_id, e.message_id FROM case_finding c JOIN finding f ON f.id = c.finding_id
+	JOIN evidence e ON e.id = f.evidence_id WHERE c.case_id = $1`
+
+// CaseItems are the items of a case, before they are read.
+type CaseItems struct {
+	IDs     []string          // in order of posting and id, but for the purged
+	Purged  int               // how many were purged: a bundle has their custody entries alone
+	Sources []evidence.Source // that all of them are from, by id
+}
+
+// CaseItems finds the evidence behind a case's findings.
+func (db *DB) CaseItems(ctx context.Context, caseID string) (CaseItems, error) {
+	var found CaseItems
+	from := map[string]bool{}
+	_, err := rows(ctx, db, func(scan func(...any) error) (struct{}, error) {
+		var id, source string
+		var purged bool
+		err := scan(&id, &source, &purged)
+		if from[source] = true; purged {
+			found.Purged++
+		} else {
+			found.IDs = append(found.IDs, id)
 		}
+		return struct{}{}, err
+	}, `SELECT e.id, e.source_id, t.evidence_id IS NOT NULL FROM (`+caseMessages+`) m
+		JOIN evidence e ON e.source_id = m.source_id AND e.message_id = m.message_id
+		LEFT JOIN tombstone t ON t.evidence_id = e.id ORDER BY e.posted_ms, e.id`, caseID)
+	if err != nil {
+		return CaseItems{}, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(from)) {
+		s, err := db.Source(ctx, id)
+		if err != nil {
+			return CaseItems{}, err
+		}
+		found.Sources = append(found.Sources, s)
+	}
+	return found, nil
+}
+
+// Items yields evidence with its sealed bytes, in the order of the ids. It holds
+// a page of items.
+func (db *DB) Items(ctx context.Context, ids []string) iter.Seq2[evidence.Evidence, error] {
+	return func(yield func(evidence.Evidence, error) bool) {
 		sources := map[string]evidence.Source{}
-		for len(ids) > 0 {
-			page := ids[:min(exportPage, len(ids))]
-			ids = ids[len(page):]
+		for page := range slices.Chunk(ids, exportPage) {
 			items, err := db.itemPage(ctx, page, sources)
 			if err != nil {
 				yield(evidence.Evidence{}, err)
@@ -39,45 +75,6 @@ func (db *DB) CaseItems(ctx context.Context, caseID string) iter.Seq2[evidence.E
 			}
 		}
 	}
-}
-
-const caseMessages = `
-	FROM evidence e JOIN (SELECT DISTINCT e2.source_id, e2.message_id FROM case_finding c JOIN finding f ON f.id = c.finding_id
-		JOIN evidence e2 ON e2.id = f.evidence_id WHERE c.case_id = $1) m
-	ON m.source_id = e.source_id AND m.message_id = e.message_id`
-
-func (db *DB) caseItemIDs(ctx context.Context, caseID string) ([]string, error) {
-	return rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
-		`SELECT e.id`+caseMessages+` WHERE NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.evidence_id = e.id) ORDER BY e.posted_ms, e.id`, caseID)
-}
-
-// PurgedCaseItems counts the items of a case that were purged: a bundle has
-// their custody entries alone.
-func (db *DB) PurgedCaseItems(ctx context.Context, caseID string) (n int, err error) {
-	err = db.sql.QueryRowContext(ctx, `SELECT count(*)`+caseMessages+` JOIN tombstone t ON t.evidence_id = e.id`, caseID).Scan(&n)
-	return n, translate(err)
-}
-
-// CountCaseItems tells how many items CaseItems yields, and the sources they are
-// from.
-func (db *DB) CountCaseItems(ctx context.Context, caseID string) (items int, sources []evidence.Source, err error) {
-	type count struct {
-		source string
-		n      int
-	}
-	counts, err := rows(ctx, db, func(scan func(...any) error) (c count, err error) { return c, scan(&c.source, &c.n) },
-		`SELECT e.source_id, count(*) - count(t.evidence_id)`+caseMessages+` LEFT JOIN tombstone t ON t.evidence_id = e.id GROUP BY e.source_id ORDER BY e.source_id`, caseID)
-	if err != nil {
-		return 0, nil, err
-	}
-	for _, c := range counts {
-		s, err := db.Source(ctx, c.source)
-		if err != nil {
-			return 0, nil, err
-		}
-		items, sources = items+c.n, append(sources, s)
-	}
-	return items, sources, nil
 }
 
 // itemPage reads items in the order of their ids in page, which has at most
@@ -156,8 +153,8 @@ func (db *DB) CaseSightings(ctx context.Context, caseID string) ([]evidence.Sigh
 		err := scan(&s.SourceID, &s.MessageID, &s.State, &seen)
 		s.At = at(seen)
 		return s, err
-	}, `SELECT DISTINCT s.source_id, s.message_id, s.state, s.at_ms`+caseMessages+`
-		JOIN sighting s ON s.source_id = e.source_id AND s.message_id = e.message_id ORDER BY s.source_id, s.message_id, s.at_ms, s.state`, caseID)
+	}, `SELECT DISTINCT s.source_id, s.message_id, s.state, s.at_ms FROM (`+caseMessages+`) m
+		JOIN sighting s ON s.source_id = m.source_id AND s.message_id = m.message_id ORDER BY s.source_id, s.message_id, s.at_ms, s.state`, caseID)
 }
 
 // CaseCustody yields the log's entries that concern a case: its own, those about
@@ -167,10 +164,12 @@ func (db *DB) CaseSightings(ctx context.Context, caseID string) ([]evidence.Sigh
 func (db *DB) CaseCustody(ctx context.Context, caseID string, objects map[string]bool, size int64) iter.Seq2[evidence.Entry, error] {
 	return func(yield func(evidence.Entry, error) bool) {
 		r, err := db.sql.QueryContext(ctx, `
-			SELECT c.case_id, c.object, c.line, i.id IS NOT NULL FROM custody c
-			LEFT JOIN (SELECT e.id`+caseMessages+`
-				UNION SELECT f.id`+caseMessages+` JOIN finding f ON f.evidence_id = e.id
-				UNION SELECT e.source_id || '/' || CAST(e.message_id AS TEXT)`+caseMessages+`) i ON i.id = c.object WHERE c.seq < $2 ORDER BY c.seq`, caseID, size)
+			WITH m AS MATERIALIZED (`+caseMessages+`),
+				i AS MATERIALIZED (SELECT e.id FROM m JOIN evidence e ON e.source_id = m.source_id AND e.message_id = m.message_id)
+			SELECT c.case_id, c.object, c.line, o.id IS NOT NULL FROM custody c
+			LEFT JOIN (SELECT id FROM i
+				UNION SELECT f.id FROM i JOIN finding f ON f.evidence_id = i.id
+				UNION SELECT source_id || '/' || CAST(message_id AS TEXT) FROM m) o ON o.id = c.object WHERE c.seq < $2 ORDER BY c.seq`, caseID, size)
 		if err != nil {
 			yield(evidence.Entry{}, translate(err))
 			return

@@ -172,15 +172,16 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err != nil {
 		return in, 0, err
 	}
-	items, sources, err := w.db.CountCaseItems(ctx, c.ID)
+	found, err := w.db.CaseItems(ctx, c.ID)
 	if err != nil {
 		return in, 0, err
 	}
-	if err := w.sayPurged(ctx, c.ID); err != nil {
-		return in, 0, err
+	items := len(found.IDs)
+	if found.Purged > 0 {
+		w.env.say("%s of the case purged: the bundle has their custody entries alone.", count(found.Purged, "item"))
 	}
 	in = bundle.Input{
-		Case: c, Signer: signer, Items: w.db.CaseItems(ctx, c.ID), Operator: w.env.operator(), Tool: tool, Host: thisHost(),
+		Case: c, Signer: signer, Items: w.db.Items(ctx, found.IDs), Operator: w.env.operator(), Tool: tool, Host: thisHost(),
 		Clock: evidence.Clock{Source: "system clock, not compared"}, At: time.Now(), Gate: newGate(),
 		Organisation: bundle.Organisation{
 			Name: w.config.Organisation.Name, Domain: w.config.Organisation.Domain,
@@ -195,7 +196,7 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err := w.allow(ctx, &in); err != nil {
 		return in, 0, err
 	}
-	if err := w.addSources(ctx, &in, sources); err != nil {
+	if err := w.addSources(ctx, &in, found.Sources); err != nil {
 		return in, 0, err
 	}
 	if err := w.addMachine(ctx, &in, items); err != nil {

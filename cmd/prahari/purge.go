@@ -224,12 +224,3 @@ func (w *workspace) bundlesOf(views []expiredView) ([]string, error) {
 	}
 	return dirs, nil
 }
-
-// sayPurged tells what an export of a case cannot hold any more.
-func (w *workspace) sayPurged(ctx context.Context, caseID string) error {
-	n, err := w.db.PurgedCaseItems(ctx, caseID)
-	if err == nil && n > 0 {
-		w.env.say("%s of the case purged: the bundle has their custody entries alone.", count(n, "item"))
-	}
-	return err
-}
