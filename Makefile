@@ -88,7 +88,7 @@ bench-scanner: ## reading histories and pushes beside a bare loop and mtcute, wi
 	@sed -n 's/.*speed_test.go:[0-9]*: //p' bench-scanner.log; rm -f bench-scanner.log
 
 # BENCH_BUNDLE=100000 for the size that the vault is made for; filling its case takes some minutes.
-bench-vault: ## evidence beside plain rows, a list of cases over a million findings, an export beside sha256sum and age
+bench-vault: ## evidence beside plain rows, a list of cases over a million findings, an export beside sha256sum and age, verifying at two sizes
 	@BENCH_VAULT=$${BENCH_VAULT:-20000} $(GO) test ./store -count=1 -run 'TestVaultSpeed|TestCaseListSpeed' -v -timeout 20m > bench-vault.log || { cat bench-vault.log; exit 1; }
 	@sed -n 's/.*vault_test.go:[0-9]*: //p' bench-vault.log; rm -f bench-vault.log
 	@BENCH_BUNDLE=$${BENCH_BUNDLE:-20000} $(GO) test ./cmd/prahari -count=1 -run TestSpeedOfBundle -v -timeout 120m > bench-vault.log || { cat bench-vault.log; exit 1; }

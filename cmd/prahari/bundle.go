@@ -73,12 +73,18 @@ killed export left is removed by the next one.`,
 	return cmd
 }
 
+// exportMemory bounds, softly, what an export has on Go's heap: of a case of a
+// hundred thousand items a good half of it is in use at the end, and the collector
+// would let as much garbage gather beside it. SQLite's memory is not in it.
+const exportMemory = 120 << 20
+
 func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (err error) {
 	w, err := e.openWorkspace(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.close(&err)
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(exportMemory))
 	in, items, err := w.bundleInput(ctx, caseID)
 	if err != nil {
 		return err
