@@ -92,8 +92,7 @@ func (m *Matcher) Find(text string, kind evidence.SourceKind) evidence.Result {
 // identifiers needs no records, and no signature weighed.
 func (m *Matcher) Matches(text string) []evidence.Match {
 	l := m.look(text)
-	l.anchored = false // no signature's words are asked for
-	if !l.passed && !m.mayHoldAdded(text) {
+	if !l.passed && !l.anchored && !m.mayHoldAdded(text) {
 		return nil
 	}
 	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
