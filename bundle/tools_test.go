@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -148,6 +149,31 @@ func TestVerifyScriptChecksALongLog(t *testing.T) {
 			}
 			if left, err := os.ReadDir(tc.temp); err == nil && len(left) > 0 {
 				t.Errorf("%s: %d files stayed in the folder for temporary files", name, len(left))
+			}
+		}
+	}
+}
+
+// A line ends with its number, in whatever form the rest hides one: a chain that is
+// whole in its digests alone is none.
+func TestVerifyScriptWantsTheNumberAtTheEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	dir := r.build(t)
+	head := regexp.MustCompile(`Evidence-Ledger-Head: ([0-9a-f]{64})`).FindStringSubmatch(read(t, dir, "bag-info.txt"))
+	for _, behind := range []string{`{"action":"seal","object":"forged"}`, "\r"} {
+		hostile := clone(t, dir)
+		prev, log := evidence.Genesis, ""
+		for n := range 4 {
+			line := fmt.Sprintf("{\"action\":\"collect\",\"prev\":\"%s\",\"seq\":%d}%s\n", prev, n, behind)
+			prev, log = evidence.Digest([]byte(line)), log+line
+		}
+		write(t, hostile, custodyFile, log)
+		write(t, hostile, "bag-info.txt", strings.Replace(read(t, hostile, "bag-info.txt"), head[1], prev, 1))
+		for name, shell := range shells(t) {
+			args := append(slices.Clone(shell[1:]), filepath.Join(hostile, "verify.sh"))
+			if out, _ := run(t, "/", "", shell[0], args...); !strings.Contains(out, "FAIL  8 custody log: line 1 does not have seq 0") {
+				t.Errorf("%s, %q behind a line: %s", name, behind, out)
 			}
 		}
 	}

@@ -331,7 +331,8 @@ chain_quickly() {
 			held = 0
 		}
 		{
-			if (!index($0, "\"seq\":" (NR - 1) "}") && !index($0, "\"seq\":" (NR - 1) ",")) { bad = 1; exit }
+			last = "\"seq\":" (NR - 1) "}"
+			if (substr($0, length($0) - length(last) + 1) != last && !index($0, "\"seq\":" (NR - 1) ",")) { bad = 1; exit }
 			line[++held] = $0
 			file = dir "/" held
 			printf "%s\n", $0 >file
@@ -382,7 +383,7 @@ custody() {
 		fail "8 custody log: it holds zero bytes, which neither shell nor awk can read"
 		return
 	fi
-	if said=$(chain_quickly $log) && [ "${said%% *}" = "$(wc -l <$log | tr -d ' ')" ]; then
+	if said=$(chain_quickly $log) && [ "$said" = "$(wc -l <$log | tr -d ' ') $(info Evidence-Ledger-Head)" ]; then
 		n=${said%% *} prev=${said#* }
 	else
 		chain_slowly $log || return
