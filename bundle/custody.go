@@ -3,6 +3,8 @@ package bundle
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -73,7 +75,9 @@ func (b *builder) inclusion() error {
 	if err := b.tree.stream(inclusionPath, func(w io.Writer) error { return writeHashes(w, proof) }); err != nil {
 		return err
 	}
-	return b.logStamps(c)
+	err = b.logStamps(c)
+	b.places, b.leaves = nil, nil // many, and proven
+	return err
 }
 
 func (b *builder) entry(w io.Writer, e evidence.Entry) error {
@@ -114,7 +118,7 @@ func (b *builder) entry(w io.Writer, e evidence.Entry) error {
 }
 
 // custodyText renders the chain for reading on paper, where the profile has it.
-func (b *builder) custodyText() error {
+func (b *builder) custodyText(ctx context.Context) error {
 	if !b.in.Profile.has(custodyLog) {
 		return nil
 	}
@@ -135,7 +139,7 @@ func (b *builder) custodyText() error {
 		lines.Buffer(nil, maxCustodyLine)
 		for lines.Scan() {
 			e, err := evidence.ParseEntry(lines.Bytes())
-			if err != nil {
+			if err = cmp.Or(err, ctx.Err()); err != nil {
 				return err
 			}
 			fmt.Fprintf(out, "%6d  %s  %s  %s  by %s", e.Seq, ist(e.At), e.Action, e.Object, e.Actor)

@@ -22,3 +22,12 @@ func syncTree(_ context.Context, at string) error {
 	}
 	return nil
 }
+
+// syncEarly begins to make durable what is written already, so that syncTree has
+// less to wait for.
+func syncEarly(root int) error {
+	if err := unix.Syncfs(root); err != nil {
+		return fmt.Errorf("writing the bundle to disk: %w", err)
+	}
+	return nil
+}

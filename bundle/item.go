@@ -82,11 +82,12 @@ func (b *builder) allItems() (err error) {
 	})
 	for range workers() {
 		g.Go(func() error {
+			with := newEncoder()
 			for j := range jobs {
 				all := make([]made, len(j.items))
 				for i := range j.items {
 					var err error
-					if all[i], err = b.item(j.first+i, &j.items[i]); err != nil {
+					if all[i], err = b.item(j.first+i, &j.items[i], with); err != nil {
 						return err
 					}
 				}
@@ -95,10 +96,28 @@ func (b *builder) allItems() (err error) {
 			return nil
 		})
 	}
-	g.Go(b.custodyText) // nobody waits for it
+	g.Go(func() error { return b.custodyText(ctx) }) // nobody waits for it
+	sync := make(chan struct{}, 1)
+	g.Go(func() error {
+		for range sync {
+			if err := syncEarly(b.tree.root); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	late := ids{}
 	g.Go(func() error {
+		defer close(sync)
+		synced := int64(0)
 		for to := range order {
+			if b.tree.items.bytes-synced > syncBytes {
+				synced = b.tree.items.bytes
+				select {
+				case sync <- struct{}{}:
+				default: // the disk has not kept up
+				}
+			}
 			select {
 			case all := <-to:
 				for _, m := range all {
@@ -116,6 +135,7 @@ func (b *builder) allItems() (err error) {
 		return nil
 	})
 	err = g.Wait()
+	b.collected = nil // every item has its own
 	for key := range late {
 		b.gate.own[key] = struct{}{}
 	}
@@ -138,6 +158,8 @@ func send[T any](ctx context.Context, to chan<- T, v T) error {
 const (
 	batchItems = 16
 	batchBytes = 256 << 10 // of sealed files, if not of one
+
+	syncBytes = 32 << 20 // of files, after which the disk may begin
 )
 
 // eachBatch reads the items, a few at a time.
@@ -265,7 +287,7 @@ func (b *builder) take(t *tables, m made) error {
 
 // item makes an item's files and rows. Open files pass the gate before they
 // touch the disk. It runs concurrently, and only reads what b holds.
-func (b *builder) item(n int, e *evidence.Evidence) (made, error) {
+func (b *builder) item(n int, e *evidence.Evidence, with *encoder) (made, error) {
 	sum := sha256.Sum256(e.Sealed)
 	if err := checkItem(e, sum); err != nil {
 		return made{}, err
@@ -281,11 +303,11 @@ func (b *builder) item(n int, e *evidence.Evidence) (made, error) {
 	}
 	var text written
 	if n <= platformSamples || b.in.Profile.has(allTexts) {
-		if text, err = b.openFile(&m, messageFile, b.message(e)); err != nil {
+		if text, err = b.openFile(&m, messageFile, with, b.message(e)); err != nil {
 			return made{}, err
 		}
 	}
-	record, err := b.openFile(&m, recordFile, b.record(e, sealed, text))
+	record, err := b.openFile(&m, recordFile, with, b.record(e, sealed, text))
 	if err != nil {
 		return made{}, err
 	}
@@ -301,6 +323,9 @@ func (b *builder) item(n int, e *evidence.Evidence) (made, error) {
 		}
 		done = append(done, w)
 	}
+	if err := b.tree.itemFolderDone(e.ID); err != nil {
+		return made{}, err
+	}
 	b.rows(&m, e, sealed, done)
 	m.item = *e
 	m.item.Sealed = nil
@@ -309,12 +334,12 @@ func (b *builder) item(n int, e *evidence.Evidence) (made, error) {
 
 // openFile writes one of an item's open files once it has passed the gate. Of a
 // refused export, nothing more reaches the disk.
-func (b *builder) openFile(m *made, kind int, v any) (written, error) {
+func (b *builder) openFile(m *made, kind int, with *encoder, v any) (written, error) {
 	name := itemFile(m.files.id, kind)
-	data, err := encodeJSON(v)
-	if err != nil {
+	if err := with.encode(v); err != nil {
 		return written{}, fmt.Errorf("%s: %w", name, err)
 	}
+	data := with.out.Bytes()
 	m.leaks = append(m.leaks, b.lookAtName(m, name)...)
 	m.leaks = append(m.leaks, b.gate.inspect(name, data, 0, m.local)...)
 	sum := sha256.Sum256(data)

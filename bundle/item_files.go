@@ -120,3 +120,12 @@ func (t *tree) itemFolder(id string) error {
 	}
 	return nil
 }
+
+// itemFolderDone gives the folder of an item's open files, which are all made,
+// its time.
+func (t *tree) itemFolderDone(id string) error {
+	if err := setTime(t.root, itemsDir+id, t.at); err != nil {
+		return fmt.Errorf("writing the bundle: %w", err)
+	}
+	return nil
+}

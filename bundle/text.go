@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -50,9 +51,30 @@ func cell(s string) string { return evidence.Cell(line(s)) }
 // encodeJSON writes v for people and programs: two spaces, HTML escaped, sorted
 // where Go sorts, one newline at the end.
 func encodeJSON(v any) ([]byte, error) {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encoding: %w", err)
+	e := newEncoder()
+	if err := e.encode(v); err != nil {
+		return nil, err
 	}
-	return append(data, '\n'), nil
+	return e.out.Bytes(), nil
+}
+
+// An encoder is encodeJSON for many, in memory that is used again.
+type encoder struct {
+	out  bytes.Buffer // the last
+	json *json.Encoder
+}
+
+func newEncoder() *encoder {
+	e := &encoder{}
+	e.json = json.NewEncoder(&e.out)
+	e.json.SetIndent("", "  ")
+	return e
+}
+
+func (e *encoder) encode(v any) error {
+	e.out.Reset()
+	if err := e.json.Encode(v); err != nil {
+		return fmt.Errorf("encoding: %w", err)
+	}
+	return nil
 }

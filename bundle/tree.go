@@ -345,14 +345,8 @@ func (t *tree) manifest(name string, under func(string) bool) error {
 
 // commit makes everything durable and gives the bundle its name.
 func (t *tree) commit(ctx context.Context) error {
-	for e := range t.entries() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if !strings.HasSuffix(e.name, "/") { // has its time
-			continue
-		}
-		if err := setTime(t.root, e.name, t.at); err != nil {
+	for dir := range t.dirs { // the items' have theirs
+		if err := setTime(t.root, dir, t.at); err != nil {
 			return fmt.Errorf("writing the bundle: %w", err)
 		}
 	}

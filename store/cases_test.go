@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -336,7 +337,11 @@ func TestCaseCustodyHasDecisionsAndLooks(t *testing.T) {
 		}
 	}
 	var got []string
-	for e, err := range db.CaseCustody(ctx, c.ID, nil, 1<<40) {
+	items, err := db.CaseItems(ctx, c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range db.CaseCustody(ctx, c.ID, items, nil, 1<<40) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,5 +355,65 @@ func TestCaseCustodyHasDecisionsAndLooks(t *testing.T) {
 	}
 	if strings.Contains(all, "0002") || strings.Contains(all, source.ID+"/2") {
 		t.Errorf("another's entries are in\n%s", all)
+	}
+}
+
+// A case's items come page by page in order of posting and id, with every version
+// of their messages and each with its own source; later looks come with them.
+func TestCaseItems(t *testing.T) {
+	db := open(t, t.TempDir())
+	ctx := t.Context()
+	late, early := another(t, db, 2, "late"), another(t, db, 9, "early") // posted the other way round
+	var findings, want []string
+	for i, s := range []evidence.Source{early, late} {
+		for n := range 70 {
+			at := 1000*(i+1) + n
+			findings = append(findings, found(t, db, s, at, "text", fmt.Sprintf("tok-%d", at)))
+			want = append(want, fmt.Sprintf("ev-%s-%d %s", s.ID, at, s.Username))
+		}
+	}
+	edited := piece(1000)
+	edited.Source, edited.ID, edited.Version, edited.Findings = early, "ev-edited", "1-edited", nil
+	edited.PostedAt = edited.PostedAt.Add(time.Hour)
+	if _, err := db.Commit(ctx, evidence.Batch{Evidence: []evidence.Evidence{edited}, Actor: "analyst:a1"}); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, "ev-edited early")
+	found(t, db, late, 5000, "another's", "tok-5000")
+	c, err := db.OpenCase(ctx, evidence.Case{Title: "T", OpenedAt: time.Now(), OpenedBy: "analyst:a1", Findings: findings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sample := range []evidence.Sample{
+		{SourceID: late.ID, MessageID: 2069, At: time.Now(), State: evidence.SeenRemoved}, {SourceID: late.ID, MessageID: 5000, At: time.Now(), State: evidence.SeenRemoved},
+		{SourceID: early.ID, MessageID: 1000, At: time.Now(), State: evidence.SeenRemoved},
+	} {
+		if _, err := db.AddSamples(ctx, []evidence.Sample{sample}, "analyst:a1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	items, err := db.CaseItems(ctx, c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(items.Sources) != 2 || items.Sources[0].ID != late.ID || items.Sources[1].ID != early.ID || items.Count != len(want) || items.Purged != 0 {
+		t.Errorf("%d items, %d purged, of %+v", items.Count, items.Purged, items.Sources)
+	}
+	var got []string
+	for e, err := range db.Items(ctx, items) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(e.Sealed) != "sealed "+fmt.Sprintf("ev-%04d", e.MessageID) || e.ID != "ev-edited" && len(e.Findings) != 1 {
+			t.Errorf("%s has %q and %d findings", e.ID, e.Sealed, len(e.Findings))
+		}
+		got = append(got, e.ID+" "+e.Source.Username)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nnot %q", got, want)
+	}
+	looks, err := db.CaseSightings(ctx, items)
+	if err != nil || len(looks) != 2 || looks[0].SourceID != late.ID || looks[0].MessageID != 2069 || looks[1].SourceID != early.ID || looks[1].MessageID != 1000 {
+		t.Errorf("looks %+v, %v", looks, err)
 	}
 }

@@ -2,11 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"prahari/evidence"
@@ -15,54 +16,80 @@ import (
 // exportPage is how many items an export reads at once.
 const exportPage = 64
 
-// caseMessages finds the messages of a case's findings, every version of which is
-// in the case. It is the dear part of what it stands in.
-const caseMessages = `SELECT DISTINCT e.source_id, e.message_id FROM case_finding c JOIN finding f ON f.id = c.finding_id
-	JOIN evidence e ON e.id = f.evidence_id WHERE c.case_id = $1`
-
-// CaseItems are the items of a case, before they are read.
+// CaseItems are a case's items before they are read: every version of the
+// messages of its findings. To find them takes a while, so it is done once.
 type CaseItems struct {
-	IDs     []string          // in order of posting and id, but for the purged
-	Purged  int               // how many were purged: a bundle has their custody entries alone
-	Sources []evidence.Source // that all of them are from, by id
+	Count   int               // of those that can be read
+	Purged  int               // of the others: a bundle has their custody entries alone
+	Sources []evidence.Source // that they are from, by id
+	all     []caseItem        // in order of posting and id
+}
+
+type caseItem struct {
+	id string
+	caseMessage
+	purged bool
+}
+
+// A caseMessage is a message by its source's place among the case's.
+type caseMessage struct {
+	source  int
+	message int64
 }
 
 // CaseItems finds the evidence behind a case's findings.
 func (db *DB) CaseItems(ctx context.Context, caseID string) (CaseItems, error) {
 	var found CaseItems
-	from := map[string]bool{}
-	_, err := rows(ctx, db, func(scan func(...any) error) (struct{}, error) {
-		var id, source string
-		var purged bool
-		err := scan(&id, &source, &purged)
-		if from[source] = true; purged {
-			found.Purged++
-		} else {
-			found.IDs = append(found.IDs, id)
+	var names []string
+	places := map[string]int{}
+	all, err := rows(ctx, db, func(scan func(...any) error) (i caseItem, err error) {
+		var source string
+		if err := scan(&i.id, &source, &i.message, &i.purged); err != nil {
+			return i, err
 		}
-		return struct{}{}, err
-	}, `SELECT e.id, e.source_id, t.evidence_id IS NOT NULL FROM (`+caseMessages+`) m
+		place, known := places[source]
+		if !known {
+			place = len(names)
+			places[source], names = place, append(names, source)
+		}
+		if i.source = place; i.purged {
+			found.Purged++
+		}
+		return i, nil
+	}, `SELECT e.id, e.source_id, e.message_id, t.evidence_id IS NOT NULL
+		FROM (SELECT DISTINCT e.source_id, e.message_id FROM case_finding c JOIN finding f ON f.id = c.finding_id
+			JOIN evidence e ON e.id = f.evidence_id WHERE c.case_id = $1) m
 		JOIN evidence e ON e.source_id = m.source_id AND e.message_id = m.message_id
 		LEFT JOIN tombstone t ON t.evidence_id = e.id ORDER BY e.posted_ms, e.id`, caseID)
 	if err != nil {
 		return CaseItems{}, err
 	}
-	for _, id := range slices.Sorted(maps.Keys(from)) {
-		s, err := db.Source(ctx, id)
+	slices.Sort(names)
+	byName := make([]int, len(names)) // places become those in the order of names
+	for to, name := range names {
+		byName[places[name]] = to
+		s, err := db.Source(ctx, name)
 		if err != nil {
 			return CaseItems{}, err
 		}
 		found.Sources = append(found.Sources, s)
 	}
+	for i := range all {
+		all[i].source = byName[all[i].source]
+	}
+	found.all, found.Count = all, len(all)-found.Purged
 	return found, nil
 }
 
-// Items yields evidence with its sealed bytes, in the order of the ids. It holds
-// a page of items.
-func (db *DB) Items(ctx context.Context, ids []string) iter.Seq2[evidence.Evidence, error] {
+// Items yields a case's evidence with its sealed bytes, in order of posting and
+// id. It holds a page of items.
+func (db *DB) Items(ctx context.Context, c CaseItems) iter.Seq2[evidence.Evidence, error] {
 	return func(yield func(evidence.Evidence, error) bool) {
 		sources := map[string]evidence.Source{}
-		for page := range slices.Chunk(ids, exportPage) {
+		for _, s := range c.Sources {
+			sources[s.ID] = s
+		}
+		for page := range pages(c.ids(false)) {
 			items, err := db.itemPage(ctx, page, sources)
 			if err != nil {
 				yield(evidence.Evidence{}, err)
@@ -77,14 +104,50 @@ func (db *DB) Items(ctx context.Context, ids []string) iter.Seq2[evidence.Eviden
 	}
 }
 
+// ids yields the items' ids, also of the purged.
+func (c CaseItems) ids(purged bool) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, i := range c.all {
+			if (purged || !i.purged) && !yield(i.id) {
+				return
+			}
+		}
+	}
+}
+
+// pages yields what all yields in slices of at most exportPage.
+func pages[T any](all iter.Seq[T]) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		var page []T
+		for v := range all {
+			if page = append(page, v); len(page) == exportPage {
+				if !yield(page) {
+					return
+				}
+				page = page[:0]
+			}
+		}
+		if len(page) > 0 {
+			yield(page)
+		}
+	}
+}
+
+// pageArgs returns exportPage arguments, so that there is one statement for every
+// page: the last one repeats.
+func pageArgs[T any](page []T) []any {
+	args := make([]any, exportPage)
+	for i := range args {
+		args[i] = page[min(i, len(page)-1)]
+	}
+	return args
+}
+
 // itemPage reads items in the order of their ids in page, which has at most
 // exportPage of them.
 func (db *DB) itemPage(ctx context.Context, page []string, sources map[string]evidence.Source) ([]evidence.Evidence, error) {
-	args := make([]any, exportPage)
+	args := pageArgs(page)
 	place := make(map[string]int, len(page))
-	for i := range args {
-		args[i] = page[min(i, len(page)-1)] // one statement for every page: the last id repeats
-	}
 	for i, id := range page {
 		place[id] = i
 	}
@@ -105,7 +168,7 @@ func (db *DB) itemPage(ctx context.Context, page []string, sources map[string]ev
 		items[place[e.ID]] = e
 		return e.ID, nil
 	}, `SELECT e.id, e.source_id, e.message_id, e.version, e.url, e.posted_ms, e.edited_ms, e.captured_ms, e.origin, e.masked, e.collection,
-		e.commitment, e.sealed_sha256, e.sealed_size, s.data FROM evidence e JOIN sealed s ON s.evidence_id = e.id WHERE e.id IN (`+placeholders()+`)`, args...)
+		e.commitment, e.sealed_sha256, e.sealed_size, s.data FROM evidence e JOIN sealed s ON s.evidence_id = e.id WHERE e.id IN (`+placeholders(1)+`)`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +176,7 @@ func (db *DB) itemPage(ctx context.Context, page []string, sources map[string]ev
 		return nil, fmt.Errorf("%w: of %d items of the case, %d have sealed bytes", ErrBroken, len(page), len(found))
 	}
 	for i := range items {
-		id := items[i].Source.ID
-		if _, known := sources[id]; !known {
-			if sources[id], err = db.Source(ctx, id); err != nil {
-				return nil, err
-			}
-		}
-		items[i].Source = sources[id]
+		items[i].Source = sources[items[i].Source.ID]
 	}
 	_, err = rows(ctx, db, func(scan func(...any) error) (struct{}, error) {
 		var id string
@@ -133,57 +190,73 @@ func (db *DB) itemPage(ctx context.Context, page []string, sources map[string]ev
 		}
 		items[place[id]].Findings = append(items[place[id]].Findings, kept)
 		return struct{}{}, nil
-	}, `SELECT evidence_id, body FROM finding WHERE evidence_id IN (`+placeholders()+`) ORDER BY evidence_id, severity DESC, id`, args...)
+	}, `SELECT evidence_id, body FROM finding WHERE evidence_id IN (`+placeholders(1)+`) ORDER BY evidence_id, severity DESC, id`, args...)
 	return items, err
 }
 
-func placeholders() string {
+// placeholders are those of pageArgs behind others, the first of which is $1.
+func placeholders(first int) string {
 	all := make([]string, exportPage)
 	for i := range all {
-		all[i] = fmt.Sprintf("$%d", i+1)
+		all[i] = fmt.Sprintf("$%d", first+i)
 	}
 	return strings.Join(all, ", ")
 }
 
-// CaseSightings lists later looks at a case's messages.
-func (db *DB) CaseSightings(ctx context.Context, caseID string) ([]evidence.Sighting, error) {
-	return rows(ctx, db, func(scan func(...any) error) (evidence.Sighting, error) {
-		var s evidence.Sighting
-		var seen int64
-		err := scan(&s.SourceID, &s.MessageID, &s.State, &seen)
-		s.At = at(seen)
-		return s, err
-	}, `SELECT DISTINCT s.source_id, s.message_id, s.state, s.at_ms FROM (`+caseMessages+`) m
-		JOIN sighting s ON s.source_id = m.source_id AND s.message_id = m.message_id ORDER BY s.source_id, s.message_id, s.at_ms, s.state`, caseID)
+// CaseSightings lists later looks at a case's messages, by source, message, time
+// and state.
+func (db *DB) CaseSightings(ctx context.Context, c CaseItems) ([]evidence.Sighting, error) {
+	var all []evidence.Sighting
+	for place, source := range c.Sources {
+		var messages []int64
+		for _, i := range c.all {
+			if i.source == place {
+				messages = append(messages, i.message)
+			}
+		}
+		slices.Sort(messages)
+		for page := range pages(slices.Values(slices.Compact(messages))) {
+			found, err := rows(ctx, db, func(scan func(...any) error) (evidence.Sighting, error) {
+				s := evidence.Sighting{SourceID: source.ID}
+				var seen int64
+				err := scan(&s.MessageID, &s.State, &seen)
+				s.At = at(seen)
+				return s, err
+			}, `SELECT message_id, state, at_ms FROM sighting WHERE source_id = $1 AND message_id IN (`+placeholders(2)+`)
+				ORDER BY message_id, at_ms, state`, append([]any{source.ID}, pageArgs(page)...)...)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, found...)
+		}
+	}
+	return all, nil
 }
 
 // CaseCustody yields the log's entries that concern a case: its own, those about
 // its items, their findings and later looks at their messages, and those about
 // the further objects named, in the log's order, as far as the log was size
 // entries long.
-func (db *DB) CaseCustody(ctx context.Context, caseID string, objects map[string]bool, size int64) iter.Seq2[evidence.Entry, error] {
+func (db *DB) CaseCustody(ctx context.Context, caseID string, c CaseItems, objects map[string]bool, size int64) iter.Seq2[evidence.Entry, error] {
 	return func(yield func(evidence.Entry, error) bool) {
-		r, err := db.sql.QueryContext(ctx, `
-			WITH m AS MATERIALIZED (`+caseMessages+`),
-				i AS MATERIALIZED (SELECT e.id FROM m JOIN evidence e ON e.source_id = m.source_id AND e.message_id = m.message_id)
-			SELECT c.case_id, c.object, c.line, o.id IS NOT NULL FROM custody c
-			LEFT JOIN (SELECT id FROM i
-				UNION SELECT f.id FROM i JOIN finding f ON f.evidence_id = i.id
-				UNION SELECT source_id || '/' || CAST(message_id AS TEXT) FROM m) o ON o.id = c.object WHERE c.seq < $2 ORDER BY c.seq`, caseID, size)
+		about, err := db.objectsOf(ctx, c)
+		if err != nil {
+			yield(evidence.Entry{}, err)
+			return
+		}
+		r, err := db.sql.QueryContext(ctx, `SELECT case_id, object, line FROM custody WHERE seq < $1 ORDER BY seq`, size)
 		if err != nil {
 			yield(evidence.Entry{}, translate(err))
 			return
 		}
 		defer func() { _ = r.Close() }()
 		for r.Next() {
-			var concerns, object string
-			var line []byte
-			var item bool
-			if err := r.Scan(&concerns, &object, &line, &item); err != nil {
+			var concerns, object, line sql.RawBytes
+			if err := r.Scan(&concerns, &object, &line); err != nil {
 				yield(evidence.Entry{}, translate(err))
 				return
 			}
-			if !item && concerns != caseID && !objects[object] {
+			if string(concerns) != caseID && !objects[string(object)] && !about(string(object)) {
 				continue
 			}
 			e, err := evidence.ParseEntry(line)
@@ -198,6 +271,39 @@ func (db *DB) CaseCustody(ctx context.Context, caseID string, objects map[string
 			yield(evidence.Entry{}, translate(err))
 		}
 	}
+}
+
+// objectsOf returns whether an object of the custody log is an item, one of the
+// findings of an item, or the message of one as later looks name it.
+func (db *DB) objectsOf(ctx context.Context, c CaseItems) (func(object string) bool, error) {
+	ids := make(map[string]struct{}, 2*len(c.all))
+	messages := make(map[caseMessage]struct{}, len(c.all))
+	for _, i := range c.all {
+		ids[i.id], messages[i.caseMessage] = struct{}{}, struct{}{}
+	}
+	for page := range pages(c.ids(true)) {
+		found, err := rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
+			`SELECT id FROM finding WHERE evidence_id IN (`+placeholders(1)+`)`, pageArgs(page)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range found {
+			ids[id] = struct{}{}
+		}
+	}
+	return func(object string) bool {
+		if _, ok := ids[object]; ok {
+			return true
+		}
+		slash := strings.LastIndexByte(object, '/')
+		if slash < 0 {
+			return false
+		}
+		place, known := slices.BinarySearchFunc(c.Sources, object[:slash], func(s evidence.Source, id string) int { return strings.Compare(s.ID, id) })
+		n, err := strconv.ParseInt(object[slash+1:], 10, 64)
+		_, ok := messages[caseMessage{place, n}]
+		return known && err == nil && ok
+	}, nil
 }
 
 // CaseExports lists the case's exports that the log records, the first first.

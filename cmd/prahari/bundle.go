@@ -18,6 +18,7 @@ import (
 
 	"prahari/bundle"
 	"prahari/evidence"
+	"prahari/store"
 )
 
 func newBundle(e env) *cobra.Command {
@@ -73,18 +74,12 @@ killed export left is removed by the next one.`,
 	return cmd
 }
 
-// exportMemory bounds, softly, what an export has on Go's heap: of a case of a
-// hundred thousand items a good half of it is in use at the end, and the collector
-// would let as much garbage gather beside it. SQLite's memory is not in it.
-const exportMemory = 120 << 20
-
 func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (err error) {
 	w, err := e.openWorkspace(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.close(&err)
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(exportMemory))
 	in, items, err := w.bundleInput(ctx, caseID)
 	if err != nil {
 		return err
@@ -110,7 +105,9 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	}
 	bar := e.bar(int64(items), "exporting", false)
 	in.Progress = func(n int) { _ = bar.Set(n) }
+	ended := boundMemory(items)
 	result, err := bundle.Build(ctx, out, in)
+	ended()
 	_ = bar.Finish()
 	if err != nil {
 		return err
@@ -136,6 +133,23 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	}
 	e.say("Give legal the fingerprint by another way than the bundle. Check it with: sh %s", filepath.Join(result.Dir, "verify.sh"))
 	return nil
+}
+
+// boundMemory lets an export of many items collect garbage seldom while there is
+// little, and often before it takes more than it needs: the limit is twice what
+// was measured to be held for each item, and what a thousand take. The function
+// it returns ends that.
+func boundMemory(items int) (end func()) {
+	if items < 1000 {
+		return func() {}
+	}
+	percent := debug.SetGCPercent(300)
+	limit := debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(limit, 56<<20+400*int64(items)))
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 // stamped begins the reason of an export that an authority time-stamped: notices
@@ -182,12 +196,12 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err != nil {
 		return in, 0, err
 	}
-	items := len(found.IDs)
+	items := found.Count
 	if found.Purged > 0 {
 		w.env.say("%s of the case purged: the bundle has their custody entries alone.", count(found.Purged, "item"))
 	}
 	in = bundle.Input{
-		Case: c, Signer: signer, Items: w.db.Items(ctx, found.IDs), Operator: w.env.operator(), Tool: tool, Host: thisHost(),
+		Case: c, Signer: signer, Items: w.db.Items(ctx, found), Operator: w.env.operator(), Tool: tool, Host: thisHost(),
 		Clock: evidence.Clock{Source: "system clock, not compared"}, At: time.Now(), Gate: newGate(),
 		Organisation: bundle.Organisation{
 			Name: w.config.Organisation.Name, Domain: w.config.Organisation.Domain,
@@ -202,13 +216,13 @@ func (w *workspace) bundleInput(ctx context.Context, caseID string) (bundle.Inpu
 	if err := w.allow(ctx, &in); err != nil {
 		return in, 0, err
 	}
-	if err := w.addSources(ctx, &in, found.Sources); err != nil {
+	if err := w.addSources(ctx, &in, found); err != nil {
 		return in, 0, err
 	}
 	if err := w.addMachine(ctx, &in, items); err != nil {
 		return in, 0, err
 	}
-	return in, items, w.addCustody(ctx, &in)
+	return in, items, w.addCustody(ctx, &in, found)
 }
 
 // allow names what the leak gate may find: addresses of who reports and of who
@@ -256,16 +270,16 @@ func (w *workspace) allow(ctx context.Context, in *bundle.Input) error {
 
 // addSources adds what the case's sources give: coverage, gaps, later looks,
 // authorisations.
-func (w *workspace) addSources(ctx context.Context, in *bundle.Input, sources []evidence.Source) (err error) {
+func (w *workspace) addSources(ctx context.Context, in *bundle.Input, items store.CaseItems) (err error) {
 	authorisations, err := w.db.Authorisations(ctx)
 	if err != nil {
 		return err
 	}
-	if in.Sightings, err = w.db.CaseSightings(ctx, in.Case.ID); err != nil {
+	if in.Sightings, err = w.db.CaseSightings(ctx, items); err != nil {
 		return err
 	}
-	in.Sources = sources
-	for _, s := range sources {
+	in.Sources = items.Sources
+	for _, s := range in.Sources {
 		observed, err := w.db.Coverage(ctx, s.ID)
 		if err != nil {
 			return err
@@ -295,7 +309,7 @@ func (w *workspace) addSources(ctx context.Context, in *bundle.Input, sources []
 
 // addCustody picks the log's entries that concern the case, and finds the
 // bundles that were exported before.
-func (w *workspace) addCustody(ctx context.Context, in *bundle.Input) error {
+func (w *workspace) addCustody(ctx context.Context, in *bundle.Input, items store.CaseItems) error {
 	objects := map[string]bool{in.Case.ID: true, "workspace": true}
 	for _, s := range in.Sources {
 		objects[s.ID] = true
@@ -336,7 +350,7 @@ func (w *workspace) addCustody(ctx context.Context, in *bundle.Input) error {
 	if err != nil {
 		return err
 	}
-	in.Custody = w.db.CaseCustody(ctx, in.Case.ID, objects, signed.Size)
+	in.Custody = w.db.CaseCustody(ctx, in.Case.ID, items, objects, signed.Size)
 	in.Authorities, in.TSA = stamper.authorities, *stamper.client
 	in.Log = bundle.Log{Key: key.Public(), Checkpoint: signed.Signed, Tree: w.db.Tree(ctx)}
 	stamps, err := w.db.Stamps(ctx)
