@@ -21,7 +21,7 @@ build: ## build bin/prahari
 CONCURRENT := ./scanner/... ./store/... ./fixtures/...
 test: ## pass the tests
 	$(GO) vet ./...
-	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v -e /scanner -e /store -e /fixtures)
+	$(GO) test -shuffle=on -timeout 30m $$($(GO) list ./... | grep -v -e /scanner -e /store -e /fixtures)
 	$(GO) test -race -shuffle=on -timeout 30m $(CONCURRENT)
 	$(MAKE) fuzz FUZZTIME=5000x
 	@command -v python3 >/dev/null || echo "SKIPPED: no python3 on this machine, so its mail parser did not read the drafts"
