@@ -439,7 +439,16 @@ func TestHostileMessagesStopNothing(t *testing.T) {
 	b.wait(scanner.Watching, 1)
 	all() // pushed
 	last := b.posts("leaks", 101)
-	b.until("the post after them", func() bool { return slices.Contains(b.ids(leaks), last) })
+	// Where the long one is overtaken by those behind it, gotd's sequence box closes its
+	// gap and forgets that there is another, at the post that is in no channel: what
+	// came behind that is asked for when something more comes, as it does here.
+	b.until("the post after them", func() bool {
+		there := slices.Contains(b.ids(leaks), last)
+		if !there {
+			b.posts("leaks", 0)
+		}
+		return there
+	})
 	b.ended(stop)
 	b.mu.Lock()
 	for _, e := range b.events {
