@@ -42,7 +42,8 @@ type run struct {
 	dialogs  []*watched          // those whose updates come with the account's own
 	names    names
 	started  chan struct{} // closed when updates come in order
-	barred   chan error    // has an element when the manager's own calls say that the account cannot read
+	streams  streams
+	barred   chan error // has an element when the manager's own calls say that the account cannot read
 }
 
 // historiesAtOnce bounds the histories that are read side by side.
@@ -84,7 +85,7 @@ func (s *Scanner) newRun(ctx context.Context, sources []evidence.Source) (*run, 
 	}
 	r := &run{
 		scanner: s, seed: maphash.MakeSeed(), slots: make(chan struct{}, historiesAtOnce),
-		sources: map[string]*watched{}, channels: map[int64]*watched{}, started: make(chan struct{}), barred: make(chan error, 1),
+		sources: map[string]*watched{}, channels: map[int64]*watched{}, started: make(chan struct{}), barred: make(chan error, 1), streams: streams{all: map[int64]*stream{}},
 		polls: rate.NewLimiter(rate.Limit(float64(s.config.PollsPerMinute)/60), historiesAtOnce),
 	}
 	observed, err := s.config.Keeper.Coverage(ctx, "")
@@ -195,7 +196,11 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 		MaxChannelDifferenceConcurrency: historiesAtOnce,
 	})
 	reconnect := make(chan struct{}, 1)
-	l := link{handler: manager, reconnect: func() {
+	noted := telegram.UpdateHandlerFunc(func(ctx context.Context, u tg.UpdatesClass) error {
+		r.streams.note(u, func(channel int64) bool { return r.channels[channel] != nil })
+		return manager.Handle(ctx, u)
+	})
+	l := link{handler: noted, reconnect: func() {
 		select {
 		case reconnect <- struct{}{}:
 		default:
@@ -216,6 +221,7 @@ func (r *run) online(ctx context.Context, o RunOptions) error {
 			return manager.Run(ctx, differences{r.api, r}, self.ID, updates.AuthOptions{OnStart: func(context.Context) { close(r.started) }})
 		})
 		work.Go(func() error { return r.failing(ctx) })
+		work.Go(func() error { return r.catchPushes(ctx, manager) })
 		work.Go(func() error {
 			select {
 			case err := <-r.barred:
