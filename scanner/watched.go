@@ -26,11 +26,11 @@ type watched struct {
 	losses int       // how often updates were lost
 	reason string    // why updates were lost since the history was last read
 	from   int64     // how far they told before that
-	told   bool      // the gap of that is recorded
+	told   bool      // a gap of that is recorded
+	passed bool      // up to the newest message there was: nothing is left to tell when the history is read
 	whole  time.Time // until when, at least, everything was told
 	lostAt time.Time // when updates were lost last
 	top    int64     // the newest message id known to be seen without a hole
-	passed bool      // of that, the range from heard on: nothing is left to tell when the history is read
 	heard  int64     // the newest that an update told of, or that there was when they began
 	kept   int64     // of heard, what is recorded with the place in the updates
 	placed bool      // it is recorded
