@@ -44,6 +44,7 @@ type bench struct {
 
 	mu     sync.Mutex
 	events []scanner.Event
+	over   error // how the last run ended that was not stopped
 }
 
 func newBench(t *testing.T) *bench {
@@ -107,6 +108,12 @@ func (b *bench) wait(kind scanner.EventKind, n int) {
 	b.until(fmt.Sprintf("%d events %s", n, kind), func() bool { return b.count(kind) >= n })
 }
 
+func (b *bench) end() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.over
+}
+
 func (b *bench) count(kind scanner.EventKind) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,9 +128,9 @@ func (b *bench) count(kind scanner.EventKind) int {
 
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			b.t.Fatalf("waited in vain for %s", what)
+			b.t.Fatalf("waited in vain for %s (a run had ended with: %v)", what, b.end())
 		}
 	}
 }
@@ -131,13 +138,13 @@ func (b *bench) until(what string, ok func() bool) {
 // untilNone waits until nothing is left of a list, and fails with what is.
 func (b *bench) untilNone(left func() []string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		rest := left()
 		if len(rest) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("still missing: %v", rest)
+			b.t.Fatalf("a run had ended with: %v; still missing: %v", b.end(), rest)
 		}
 	}
 }
@@ -150,7 +157,7 @@ func (b *bench) config() scanner.Config {
 	c := scanner.Config{
 		Account: "main", APIID: 1, APIHash: "hash", SessionPath: filepath.Join(b.dir, "main.json"), DC: 1,
 		PublicKeys: [][]byte{b.dc.PublicKeyPEM()}, Keeper: b.db, Directory: b.db, Finder: finder, Maker: b.maker, Events: b.note,
-		PollInterval: 50 * time.Millisecond, MaxPollInterval: 50 * time.Millisecond, PollsPerMinute: 6000,
+		PollInterval: 50 * time.Millisecond, MaxPollInterval: 50 * time.Millisecond, PollsPerMinute: 6000, ConnectTimeout: 2 * time.Minute, // for slow machines
 	}
 	for _, dc := range b.dc.DCs() {
 		c.Servers = append(c.Servers, scanner.Server{DC: dc.ID, Address: dc.Addr})
@@ -211,7 +218,15 @@ func (b *bench) watch(s *scanner.Scanner, sources ...evidence.Source) (stop func
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, scanner.RunOptions{Sources: sources}) }()
+	go func() {
+		err := s.Run(ctx, scanner.RunOptions{Sources: sources})
+		if ctx.Err() == nil {
+			b.mu.Lock()
+			b.over = err
+			b.mu.Unlock()
+		}
+		ended <- err
+	}()
 	b.t.Cleanup(cancel)
 	return func() error {
 		cancel()

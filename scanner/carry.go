@@ -1,21 +1,32 @@
 package scanner
 
 import (
+	"bytes"
 	"context"
+	"errors"
 
 	"github.com/gotd/td/session"
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/tg"
+	"github.com/gotd/td/tgerr"
 )
 
 func (s *Scanner) session() sessionFile {
 	return sessionFile{s.config.SessionPath, s.config.SessionKey}
 }
 
+// redirected reports whether a run was ended by having been sent elsewhere: the
+// library follows, and then nobody is signed in where it is, or what it repeats
+// there is sent on again.
+func redirected(err error) bool {
+	return errors.Is(err, ErrSignedOut) || tgerr.IsCode(err, 303)
+}
+
 // carried carries the sign-in to the data centre that Telegram sent the client to,
 // from the one of the session before: the library makes a key there, and nobody is
-// signed in with it. It reports whether the account can be read through now.
-func (s *Scanner) carried(ctx context.Context, before []byte) bool {
+// signed in with it. Where Telegram sent it back, the session before is good. It
+// reports whether the account can be read through now.
+func (s *Scanner) carried(ctx context.Context, before []byte, cause error) bool {
 	old := &session.StorageMemory{}
 	if err := old.StoreSession(ctx, before); err != nil {
 		return false
@@ -25,8 +36,20 @@ func (s *Scanner) carried(ctx context.Context, before []byte) bool {
 		return false
 	}
 	now, err := (&session.Loader{Storage: s.session()}).Load(ctx)
-	if err != nil || now.DC == was.DC {
+	if err != nil || bytes.Equal(now.AuthKey, was.AuthKey) {
 		return false
+	}
+	home := now.DC
+	if to, sent := tgerr.As(cause); sent && to.Code == 303 {
+		home = to.Argument
+	}
+	if home == was.DC {
+		if err := s.session().StoreSession(ctx, before); err != nil {
+			s.config.Log.WarnContext(ctx, "the session was not put back", "data_centre", was.DC, "error", err.Error())
+			return false
+		}
+		s.config.Log.WarnContext(ctx, "Telegram sent the account away and back", "data_centre", was.DC, "by", now.DC)
+		return true
 	}
 	var out *tg.AuthExportedAuthorization
 	err = s.connected(ctx, link{session: old}, func(ctx context.Context, client *telegram.Client) error {

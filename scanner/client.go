@@ -82,7 +82,7 @@ func (s *Scanner) client(l link) (*telegram.Client, error) {
 	}
 	o := telegram.Options{
 		DC: c.DC, PublicKeys: s.keys, SessionStorage: l.session, UpdateHandler: l.handler, NoUpdates: l.handler == nil,
-		Middlewares: []telegram.Middleware{s.guard}, Logger: s.libraryLog(), ExchangeTimeout: c.ConnectTimeout,
+		Middlewares: []telegram.Middleware{s.guard}, Logger: s.libraryLog(), ExchangeTimeout: c.ConnectTimeout, MigrationTimeout: c.ConnectTimeout,
 		Clock:  newSteady(c.Now()),
 		Device: telegram.DeviceConfig{DeviceModel: "server", SystemVersion: runtime.GOOS, AppVersion: c.AppVersion, SystemLangCode: "en", LangCode: "en"},
 	}

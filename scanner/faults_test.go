@@ -245,30 +245,35 @@ func TestKeysLostAtTheServer(t *testing.T) {
 	}
 }
 
-// Telegram moves a sign-in, a network and an account to another data centre.
+// Telegram moves a sign-in, a network and an account to another data centre: when
+// the one move is over, or before what was moved is answered.
 func TestDataCentreMigrates(t *testing.T) {
-	b := newBench(t)
-	b.dc.Inject(telegram.Fault{Method: "auth.sendCode", Error: "PHONE_MIGRATE_2"})
-	b.signIn()
-	leaks, news, bot := b.add("@leaks", true), b.add("@news", false), b.add("@lookup_bot", false)
-	stop := b.watch(b.scanner(), leaks, news, bot)
-	b.wait(scanner.Watching, 1)
-	b.act(24, func(step int) {
-		switch step {
-		case 5:
-			b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "NETWORK_MIGRATE_1"})
-		case 15:
-			b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "USER_MIGRATE_2"})
-		}
-	})
-	b.agree(leaks, news, bot)
-	if err := stop(); !errors.Is(err, context.Canceled) {
-		t.Errorf("ended with %v", err)
-	}
-	stop = b.watch(b.scanner(), leaks, news, bot) // the session that was kept is good
-	b.wait(scanner.Watching, 2)
-	if err := stop(); !errors.Is(err, context.Canceled) {
-		t.Errorf("ended with %v", err)
+	for name, back := range map[string]int{"later": 15, "at once": 5} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.dc.Inject(telegram.Fault{Method: "auth.sendCode", Error: "PHONE_MIGRATE_2"})
+			b.signIn()
+			leaks, news, bot := b.add("@leaks", true), b.add("@news", false), b.add("@lookup_bot", false)
+			stop := b.watch(b.scanner(), leaks, news, bot)
+			b.wait(scanner.Watching, 1)
+			b.act(24, func(step int) {
+				if step == 5 {
+					b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "NETWORK_MIGRATE_1"})
+				}
+				if step == back {
+					b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "USER_MIGRATE_2"})
+				}
+			})
+			b.agree(leaks, news, bot)
+			if err := stop(); !errors.Is(err, context.Canceled) {
+				t.Errorf("ended with %v", err)
+			}
+			stop = b.watch(b.scanner(), leaks, news, bot) // the session that was kept is good
+			b.wait(scanner.Watching, 2)
+			if err := stop(); !errors.Is(err, context.Canceled) {
+				t.Errorf("ended with %v", err)
+			}
+		})
 	}
 }
 

@@ -141,9 +141,10 @@ func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
 }
 
 // transient reports whether a call may work when it is repeated: the connection
-// broke, or the server had a fault of its own.
+// broke, making one where Telegram sent the client took too long, or the server had
+// a fault of its own.
 func transient(err error) bool {
-	if isUnreadable(err) || errors.Is(err, ErrFloodWait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if isUnreadable(err) || errors.Is(err, ErrFloodWait) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	if rpc, ok := tgerr.As(err); ok {

@@ -146,7 +146,7 @@ func TestSOCKS5IsTheOnlyWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		return func(c *scanner.Config) {
-			c.Proxy, c.ConnectTimeout = p, 2*time.Minute
+			c.Proxy = p
 			c.Log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		}
 	}
@@ -217,7 +217,7 @@ func TestMTProxyIsTheOnlyWay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.watchThrough(func(c *scanner.Config) { c.Proxy, c.ConnectTimeout = p, 2*time.Minute }, &m.out, "MTProxy "+listener.Addr().String())
+			b.watchThrough(func(c *scanner.Config) { c.Proxy = p }, &m.out, "MTProxy "+listener.Addr().String())
 		})
 	}
 }

@@ -63,7 +63,7 @@ func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
 			return err
 		}
 		err = s.read(ctx, o)
-		if !errors.Is(err, ErrSignedOut) || !s.carried(ctx, before) {
+		if !redirected(err) || !s.carried(ctx, before, err) {
 			return err
 		}
 	}
