@@ -78,17 +78,20 @@ func Leads(text string) []Lead {
 			out = append(out, Lead{Name: name, How: how})
 		}
 	}
-	for _, m := range namedLink.FindAllStringSubmatch(text, -1) {
-		add(m[1], ByLink)
+	if strings.Contains(text, "/") { // the expressions are dear, and most texts hold neither
+		for _, m := range namedLink.FindAllStringSubmatch(text, -1) {
+			add(m[1], ByLink)
+		}
 	}
-	for rest := text; ; {
+	for rest := text; strings.Contains(rest, "@"); {
 		at := mention.FindStringSubmatchIndex(rest)
 		if at == nil {
-			return out
+			break
 		}
 		add(rest[at[2]:at[3]], ByMention)
 		rest = rest[at[3]:]
 	}
+	return out
 }
 
 // CandidateName reports whether a name may be kept: there is no identifier in it.

@@ -35,7 +35,7 @@ var Genesis = strings.Repeat("0", 64) //nolint:gochecknoglobals // a constant th
 // spaces, UTF-8, so that sha256sum over the line is the next entry's prev.
 func (e Entry) Line() ([]byte, error) {
 	read := func(s string) string { return strings.ToValidUTF8(s, "\ufffd") } // as it will be read again
-	line, err := sortedJSON(struct {                                          // in the order of the keys
+	line, err := encodeJSON(struct {                                          // in the order of the keys
 		Action   string `json:"action"`
 		Actor    string `json:"actor"`
 		Approver string `json:"approver,omitempty"`
@@ -108,32 +108,4 @@ func ParseEntry(line []byte) (Entry, error) {
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
-}
-
-// CanonicalJSON encodes with sorted keys, no spaces and no HTML escapes.
-func CanonicalJSON(v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(plain))
-	d.UseNumber()
-	var generic any
-	if err := d.Decode(&generic); err != nil {
-		return nil, err
-	}
-	return sortedJSON(generic)
-}
-
-// sortedJSON is CanonicalJSON of what holds no structs, or whose structs have
-// their fields in the order of the keys: those of maps are sorted as they are
-// written.
-func sortedJSON(v any) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }

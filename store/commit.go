@@ -19,10 +19,9 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) (kept []evidence.Evi
 	err = db.tx(ctx, func(tx *sql.Tx) error {
 		kept = nil // it may be tried again
 		ctx := db.statements(ctx)
-		known := suppressions{}
 		var log []evidence.Entry
 		for _, e := range b.Evidence {
-			fresh, err := insertEvidence(ctx, tx, e, known)
+			fresh, err := insertEvidence(ctx, tx, e)
 			if err != nil {
 				return fmt.Errorf("evidence %s: %w", e.ID, err)
 			}
@@ -38,6 +37,9 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) (kept []evidence.Evi
 					evidence.Entry{Action: "collect", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.Commitment},
 					evidence.Entry{Action: "seal", Object: e.ID, Actor: b.Actor, At: e.CapturedAt, SHA256: e.SealedSHA})
 			}
+		}
+		if err := insertFindings(ctx, tx, kept); err != nil {
+			return err
 		}
 		for _, s := range b.Sightings {
 			fresh, err := insertSighting(ctx, tx, s)
@@ -85,7 +87,7 @@ func (db *DB) Commit(ctx context.Context, b evidence.Batch) (kept []evidence.Evi
 
 // insertEvidence reports whether the version was new. A version without findings
 // is kept only where the message is in evidence already.
-func insertEvidence(ctx context.Context, tx *sql.Tx, e evidence.Evidence, known suppressions) (bool, error) {
+func insertEvidence(ctx context.Context, tx *sql.Tx, e evidence.Evidence) (bool, error) {
 	if len(e.Findings) == 0 {
 		before, err := inEvidence(ctx, tx, e.Source.ID, e.MessageID)
 		if err != nil || !before {
@@ -107,45 +109,45 @@ func insertEvidence(ctx context.Context, tx *sql.Tx, e evidence.Evidence, known 
 	if n, err := r.RowsAffected(); err != nil || n == 0 {
 		return false, err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO sealed (evidence_id, data) VALUES ($1, $2)`, e.ID, e.Sealed); err != nil {
-		return false, err
-	}
-	for _, f := range e.Findings {
-		if err := insertFinding(ctx, tx, e, f, known); err != nil {
-			return false, fmt.Errorf("finding %s: %w", f.ID, err)
-		}
-	}
-	return true, nil
+	_, err = tx.ExecContext(ctx, `INSERT INTO sealed (evidence_id, data) VALUES ($1, $2)`, e.ID, e.Sealed)
+	return err == nil, err
 }
 
-func insertFinding(ctx context.Context, tx *sql.Tx, e evidence.Evidence, f evidence.Kept, known suppressions) error {
-	body, err := json.Marshal(f)
-	if err != nil {
-		return err
-	}
-	template := evidence.Template(e.Masked)
-	suppressed, err := known.of(ctx, tx, template, f.Rule, e.Source.ID)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO finding (id, evidence_id, source_id, rule, severity, posted_ms, captured_ms, records, body, template, suppressed_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		f.ID, e.ID, e.Source.ID, f.Rule, f.Severity.Rank(), ms(e.PostedAt), ms(e.CapturedAt), len(f.Records), string(body), template, suppressed)
-	if err != nil {
-		return err
-	}
-	for _, r := range f.Records {
-		for _, i := range r.Identifiers {
-			if i.Token == "" {
-				continue
-			}
-			_, err := tx.ExecContext(ctx, `INSERT INTO token (token, kind, finding_id, source_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-				i.Token, string(i.Kind), f.ID, e.Source.ID)
+// insertFindings records the findings of new evidence and the tokens in them.
+func insertFindings(ctx context.Context, tx *sql.Tx, fresh []evidence.Evidence) error {
+	known := suppressions{}
+	findings := rowsFor{tx: tx, columns: 11, before: `
+		INSERT INTO finding (id, evidence_id, source_id, rule, severity, posted_ms, captured_ms, records, body, template, suppressed_by) VALUES `}
+	tokens := rowsFor{tx: tx, columns: 4, before: `INSERT INTO token (token, kind, finding_id, source_id) VALUES `, behind: ` ON CONFLICT DO NOTHING`}
+	for _, e := range fresh {
+		if len(e.Findings) == 0 {
+			continue
+		}
+		template := evidence.Template(e.Masked)
+		for _, f := range e.Findings {
+			body, err := json.Marshal(f)
 			if err != nil {
-				return err
+				return fmt.Errorf("finding %s: %w", f.ID, err)
+			}
+			suppressed, err := known.of(ctx, tx, template, f.Rule, e.Source.ID)
+			if err != nil {
+				return fmt.Errorf("finding %s: %w", f.ID, err)
+			}
+			findings.add(f.ID, e.ID, e.Source.ID, f.Rule, f.Severity.Rank(), ms(e.PostedAt), ms(e.CapturedAt), len(f.Records), string(body), template, suppressed)
+			for _, r := range f.Records {
+				for _, i := range r.Identifiers {
+					if i.Token != "" {
+						tokens.add(i.Token, string(i.Kind), f.ID, e.Source.ID)
+					}
+				}
 			}
 		}
+	}
+	if err := findings.insert(ctx); err != nil {
+		return fmt.Errorf("findings: %w", err)
+	}
+	if err := tokens.insert(ctx); err != nil {
+		return fmt.Errorf("tokens: %w", err)
 	}
 	return nil
 }

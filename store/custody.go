@@ -33,11 +33,7 @@ func appendEntries(ctx context.Context, tx *sql.Tx, entries ...evidence.Entry) e
 	if err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO custody (seq, case_id, object, line, hashes) VALUES ($1, $2, $3, $4, $5)`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = insert.Close() }()
+	lines := rowsFor{tx: tx, columns: 5, before: `INSERT INTO custody (seq, case_id, object, line, hashes) VALUES `}
 	for _, e := range entries {
 		e.Seq, e.Prev = seq, prev
 		if e.At.IsZero() {
@@ -47,10 +43,11 @@ func appendEntries(ctx context.Context, tx *sql.Tx, entries ...evidence.Entry) e
 		if err != nil {
 			return err
 		}
-		if _, err := insert.ExecContext(ctx, seq, e.CaseID, e.Object, string(text), hexHashes(tree.Add(text))); err != nil {
-			return fmt.Errorf("custody entry %d: %w", seq, err)
-		}
+		lines.add(seq, e.CaseID, e.Object, string(text), hexHashes(tree.Add(text)))
 		seq, prev = seq+1, evidence.Digest(text)
+	}
+	if err := lines.insert(ctx); err != nil {
+		return fmt.Errorf("custody entries: %w", err)
 	}
 	return nil
 }

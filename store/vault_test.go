@@ -115,7 +115,7 @@ func TestVaultSpeed(t *testing.T) {
 	_, dir := filled(t, 0)
 	rows := raw(t, dir)
 	rows.SetMaxOpenConns(1)
-	if _, err := rows.Exec(`PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000`); err != nil {
+	if _, err := rows.Exec(`PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000`); err != nil {
 		t.Fatal(err)
 	}
 	var written, made, sealed, inserted clock
