@@ -17,7 +17,10 @@ func newAuthorisation(e env) *cobra.Command {
 		rehearsable(e, newAuthorisationAdd(e)), rehearsable(e, newAuthorisationApprove(e)), newAuthorisationList(e), rehearsable(e, newAuthorisationRevoke(e)))
 }
 
-type authorisationOptions struct{ bot, canary, sponsor, reason, expires string }
+type authorisationOptions struct {
+	bot, canary, sponsor, reason, expires string
+	until                                 time.Time // expires, read
+}
 
 func newAuthorisationAdd(e env) *cobra.Command {
 	var o authorisationOptions
@@ -31,6 +34,10 @@ approve'. Both go into the custody log.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.bot == "" || o.canary == "" || strings.TrimSpace(o.sponsor) == "" || len(strings.TrimSpace(o.reason)) < 10 || o.expires == "" {
 				return usageErrorf(cmd, "--bot, --canary, --sponsor, --expires and a --reason of ten letters or more are needed")
+			}
+			var err error
+			if o.until, err = dayToCome(o.expires); err != nil {
+				return usageErrorf(cmd, "--expires %w", err)
 			}
 			return e.authorisationAdd(cmd.Context(), o)
 		},
@@ -62,13 +69,9 @@ func (e env) authorisationAdd(ctx context.Context, o authorisationOptions) (err 
 	if err := c.MaySend(bot.Username, now); err != nil {
 		return err
 	}
-	expires, err := time.Parse(time.DateOnly, o.expires)
-	if err != nil || !expires.After(now) {
-		return fmt.Errorf("--expires %q is no day to come, such as 2026-12-31", evidence.Caption(o.expires, 20))
-	}
 	a, err := w.db.AddAuthorisation(ctx, evidence.Authorisation{
 		Method: "messages.sendMessage", Source: bot.ID, GivenBy: evidence.Caption(o.sponsor, 80), Reason: evidence.Caption(o.reason, 200),
-		At: now, Canary: c.ID, ExpiresAt: expires, AddedBy: e.operator(),
+		At: now, Canary: c.ID, ExpiresAt: o.until, AddedBy: e.operator(),
 	}, e.operator())
 	if err != nil {
 		return err

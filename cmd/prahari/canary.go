@@ -29,6 +29,7 @@ func canaryKinds() []evidence.Kind {
 
 type canaryOptions struct {
 	kind, consent, expires string
+	until                  time.Time // expires, read
 	scope                  []string
 	synthetic              bool
 }
@@ -71,6 +72,12 @@ A made-up Aadhaar number is refused: it may be somebody's.`,
 			if o.synthetic && (len(o.scope) == 0 || o.expires == "") || !o.synthetic && (len(o.scope) > 0 || o.expires != "") {
 				return usageErrorf(cmd, "--bot and --expires go with --synthetic; a consent file names its own")
 			}
+			if o.synthetic {
+				var err error
+				if o.until, err = dayToCome(o.expires); err != nil {
+					return usageErrorf(cmd, "--expires %w", err)
+				}
+			}
 			if !slices.Contains(canaryKinds(), evidence.Kind(o.kind)) {
 				return usageErrorf(cmd, "--kind is one of %v", canaryKinds())
 			}
@@ -84,6 +91,18 @@ A made-up Aadhaar number is refused: it may be somebody's.`,
 	f.StringSliceVar(&o.scope, "bot", nil, "a bot that it may be sent to; may be repeated")
 	f.StringVar(&o.expires, "expires", "", "the first day on which it may not be sent any more, such as 2026-12-31")
 	return cmd
+}
+
+// dayToCome reads the day from which on something does not hold any more.
+func dayToCome(text string) (time.Time, error) {
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return day, fmt.Errorf("%q is no day such as 2026-12-31", evidence.Caption(text, 20))
+	}
+	if !day.After(time.Now()) {
+		return day, fmt.Errorf("%s has passed: name a day to come", text)
+	}
+	return day, nil
 }
 
 // consent reads a consent file and its digest.
@@ -118,23 +137,21 @@ func (e env) canaryAdd(ctx context.Context, label string, o canaryOptions) (err 
 	c := evidence.Canary{
 		Label: label, Kind: evidence.Kind(o.kind), Basis: evidence.Synthetic, AddedBy: e.operator(), AddedAt: time.Now(),
 	}
-	bots, expires := o.scope, o.expires
+	bots, until := o.scope, o.until
 	if o.consent != "" {
 		agreed, digest, err := consent(o.consent)
 		if err != nil {
 			return err
 		}
-		c.Basis, c.Consent, bots, expires = evidence.Consented, digest, agreed.Bots, agreed.Expires
+		if until, err = dayToCome(agreed.Expires); err != nil {
+			return fmt.Errorf("%s: expires: %w", evidence.Caption(o.consent, 200), err)
+		}
+		c.Basis, c.Consent, bots = evidence.Consented, digest, agreed.Bots
 	}
 	if c.Kind == evidence.Aadhaar && c.Basis != evidence.Consented {
 		return errors.New("a made-up Aadhaar number may be somebody's: only one whose owner agreed can be a canary (--consent FILE)")
 	}
-	if c.ExpiresAt, err = time.Parse(time.DateOnly, expires); err != nil {
-		return fmt.Errorf("expires: %q is no day such as 2026-12-31", evidence.Caption(expires, 20))
-	}
-	if !c.ExpiresAt.After(time.Now()) {
-		return fmt.Errorf("expires: %s has passed", c.ExpiresAt.Format(time.DateOnly))
-	}
+	c.ExpiresAt = until
 	for _, bot := range bots {
 		c.Scope = append(c.Scope, strings.ToLower(strings.TrimPrefix(strings.TrimSpace(bot), "@")))
 	}

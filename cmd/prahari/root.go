@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"prahari/evidence"
 )
@@ -33,7 +35,7 @@ func newRoot(e env) *cobra.Command {
 	root.SetIn(e.in)
 	root.SetOut(e.out)
 	root.SetErr(e.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd.CommandPath(), err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd.CommandPath(), wanted(err)} })
 	f := root.PersistentFlags()
 	f.StringVarP(&e.global.workspace, "workspace", "w", "", "the workspace's folder (default $PRAHARI_WORKSPACE or ./prahari-workspace)")
 	f.StringVar(&e.global.database, "db", "", "the database on PostgreSQL, postgres://user@host/name (default 'database' of prahari.yaml, or a file in the workspace)")
@@ -43,7 +45,12 @@ func newRoot(e env) *cobra.Command {
 	f.BoolVar(&e.global.verbose, "verbose", false, "log everything that happens, to stderr or --log-file")
 	f.StringVar(&e.global.logging.format, "log-format", "", "log what happens to stderr as text or json; with json nothing else goes there")
 	f.StringVar(&e.global.logging.path, "log-file", "", "log what happens to this file instead")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return e.global.logging.open() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := flagsFit(cmd); err != nil {
+			return usageError{cmd.CommandPath(), err}
+		}
+		return e.global.logging.open()
+	}
 	root.AddCommand(
 		newInit(e), newDoctor(e), newAccount(e), newSource(e), newCandidate(e), newDiscover(e), newBot(e), newCanary(e), newAuthorisation(e), newWatch(e), newStatus(e), newScan(e),
 		newFinding(e), newTriage(e), newCase(e), newDeadlines(e), newNotice(e), newBundle(e), newCustody(e), newEvidence(e), newRecipient(e), newRules(e),
@@ -79,6 +86,31 @@ func meant(cmd *cobra.Command, typed string) string {
 		return ""
 	}
 	return ": did you mean '" + strings.Join(near, "' or '") + "'?"
+}
+
+// wanted says what a flag takes, where its value cannot be read as that.
+func wanted(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	what := map[string]string{"duration": "length of time such as 30m or 24h", "int": "whole number"}[bad.GetFlag().Value.Type()]
+	if what == "" {
+		return err
+	}
+	return fmt.Errorf("--%s %q is no %s", bad.GetFlag().Name, evidence.Caption(bad.GetValue(), 40), what)
+}
+
+// flagsFit refuses flags that exclude each other, and lengths and numbers below
+// nothing: no flag means anything by one, and most would take it for none given.
+func flagsFit(cmd *cobra.Command) error {
+	err := cmd.ValidateFlagGroups()
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if kind := f.Value.Type(); (kind == "duration" || kind == "int") && strings.HasPrefix(f.Value.String(), "-") {
+			err = errors.Join(err, fmt.Errorf("--%s %s is less than nothing", f.Name, f.Value))
+		}
+	})
+	return err
 }
 
 // usageArgs makes a wrong number of arguments a usage error that shows which
