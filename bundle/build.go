@@ -3,7 +3,6 @@ package bundle
 import (
 	"cmp"
 	"context"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ type builder struct {
 	ctx       context.Context //nolint:containedctx // lives as long as the call it belongs to
 	in        Input
 	tree      *tree
+	archive   *archive // nil: not asked for
 	gate      *gateKeeper
 	name      string
 	items     int
@@ -41,10 +41,10 @@ type messageKey struct {
 	id     int64
 }
 
-// Build writes a bundle into dir under its name, or nothing: it works in a
-// hidden folder beside it, which it removes when it fails or ctx ends, and which
-// the next Build removes when the process was killed. The same input gives the
-// same bytes.
+// Build writes a bundle into dir under its name, as a folder, an archive or both,
+// or nothing: it works in a hidden folder and a hidden file beside them, which it
+// removes when it fails or ctx ends, and which the next Build removes when the
+// process was killed. The same input gives the same bytes.
 func Build(ctx context.Context, dir string, in Input) (result Result, err error) {
 	in.At = in.At.UTC().Truncate(time.Second)
 	in.TLP = cmp.Or(in.TLP, DefaultTLP)
@@ -62,6 +62,12 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 		ctx: ctx, in: in, tree: t, gate: newGateKeeper(in.Gate, in.Allow), name: name,
 		collected: map[string]int64{}, sightings: map[messageKey][]evidence.Sighting{}, totals: newTotals(), stamps: []Stamped{}, unstamped: []string{},
 	}
+	if in.Archive != NoArchive {
+		if b.archive, err = newArchive(dir, name, in.Archive, in.At); err != nil {
+			return Result{}, err
+		}
+		defer b.archive.close(&err)
+	}
 	b.gate.know(name, in.Case.ID, in.Prev)
 	b.gate.allow(in.Signer.Fingerprint(), Identity(in.Organisation.Domain), Namespace(in.Organisation.Domain), AttestNamespace(in.Organisation.Domain))
 	b.sight()
@@ -78,7 +84,7 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 		}
 	}
 	result = Result{
-		Name: name, Profile: in.Profile, Dir: filepath.Join(dir, name), TagManifestSHA256: t.find(tagManifest).sha256(), CustodyHead: b.head,
+		Name: name, Profile: in.Profile, TagManifestSHA256: t.find(tagManifest).sha256(), CustodyHead: b.head,
 		SignerFingerprint: in.Signer.Fingerprint(), Stamps: b.stamps, Unstamped: b.unstamped, Items: b.items, Files: len(t.files) + t.items.n,
 	}
 	_, result.Bytes = b.oxum()

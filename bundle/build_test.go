@@ -162,8 +162,15 @@ func leftovers(t *testing.T, dir string) []string {
 
 func TestInterruptedBuildLeavesNothing(t *testing.T) {
 	t.Parallel()
+	for _, alone := range []bool{false, true} {
+		interrupt(t, alone)
+	}
+}
+
+func interrupt(t *testing.T, alone bool) {
+	t.Helper()
 	r := newRig(t)
-	r.in.Archive = bundle.Tar
+	r.in.Archive, r.in.NoFolder = bundle.Tar, alone
 	for stop := range len(r.items) {
 		ctx, cancel := context.WithCancel(t.Context())
 		in := r.in
@@ -223,6 +230,8 @@ func TestBuildRefusesWhatItCannotVouchFor(t *testing.T) {
 		"items unordered":              {func(r *rig) { r.items[0], r.items[1] = r.items[1], r.items[0] }, "in the order of posting"},
 		"odd profile":                  {func(r *rig) { r.in.Profile = "press" }, "profile"},
 		"odd archive":                  {func(r *rig) { r.in.Archive = "rar" }, "tar or a zip"},
+		"no folder, no archive":        {func(r *rig) { r.in.NoFolder, r.in.Archive = true, "" }, "has to be a tar or a zip"},
+		"item twice, and later":        {func(r *rig) { r.items[2].ID = r.items[0].ID }, "twice"},
 		"odd tender":                   {func(r *rig) { r.in.Tender = "all" }, "redacted exhibits or the originals"},
 		"further file in an odd place": {func(r *rig) { r.in.Further = []bundle.Further{{Path: "data/sealed/x"}} }, "not a place"},
 		"further file that climbs":     {func(r *rig) { r.in.Further = []bundle.Further{{Path: "data/machine/../x"}} }, "cannot be in a bundle"},
@@ -241,15 +250,20 @@ func TestBuildRefusesWhatItCannotVouchFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			tc.damage(r)
-			out := t.TempDir()
-			_, err := bundle.Build(t.Context(), out, r.in)
-			if err == nil || !strings.Contains(err.Error(), tc.say) {
-				t.Errorf("got %v, want %q", err, tc.say)
-			}
-			if left := leftovers(t, out); left != nil {
-				t.Errorf("left %q", left)
+			for _, alone := range []bool{false, true} {
+				r := newRig(t)
+				if r.in.NoFolder = alone; alone {
+					r.in.Archive = bundle.Zip
+				}
+				tc.damage(r)
+				out := t.TempDir()
+				_, err := bundle.Build(t.Context(), out, r.in)
+				if err == nil || !strings.Contains(err.Error(), tc.say) {
+					t.Errorf("got %v, want %q", err, tc.say)
+				}
+				if left := leftovers(t, out); left != nil {
+					t.Errorf("left %q", left)
+				}
 			}
 		})
 	}

@@ -92,6 +92,7 @@ type Input struct {
 	Gate        Gate        // required: looks for unmasked identifiers in every open file
 	Allow       []Allowed   // what the gate may find, named in the report
 	Archive     ArchiveKind // also write it as one file beside the folder
+	NoFolder    bool        // write the archive alone
 
 	// Progress, where set, hears how many items are written.
 	Progress func(items int)
@@ -134,7 +135,7 @@ func (f Further) check() error {
 type Result struct {
 	Name              string    `json:"bundle"`
 	Profile           Profile   `json:"profile"`
-	Dir               string    `json:"dir"`
+	Dir               string    `json:"dir,omitempty"`     // of the folder, unless only the archive was asked for
 	Archive           string    `json:"archive,omitempty"` // path of the archive, where asked for
 	TagManifestSHA256 string    `json:"tagmanifest_sha256"`
 	ArchiveSHA256     string    `json:"archive_sha256,omitempty"`
@@ -200,6 +201,8 @@ func (in *Input) check() error {
 		return errors.New("the bundle's profile is not one of platform, regulator and court")
 	case in.Archive != NoArchive && in.Archive != Tar && in.Archive != Zip:
 		return errors.New("a bundle's archive is a tar or a zip")
+	case in.NoFolder && in.Archive == NoArchive:
+		return errors.New("a bundle without its folder has to be a tar or a zip")
 	case in.Tender != TenderOpen && in.Tender != TenderRedacted && in.Tender != TenderOriginals:
 		return errors.New("what a certificate tenders is the redacted exhibits or the originals")
 	case slices.ContainsFunc(in.Allow, func(a Allowed) bool { return blank(a.Text) || blank(a.Reason) || blank(a.Approver) }):

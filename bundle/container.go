@@ -64,6 +64,23 @@ func openContainer(at string) (container, error) {
 	return closing{c, f}, nil
 }
 
+// SealedItems lists the items whose sealed originals are in what has a bundle's
+// form at a path, a folder or an archive. It verifies nothing.
+func SealedItems(ctx context.Context, at string) (items []string, err error) {
+	c, err := openContainer(at)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	err = c.walk(ctx, func(e entry) {
+		id, ours := strings.CutPrefix(e.name, sealedPrefix)
+		if id, ends := strings.CutSuffix(id, sealedEnd); ours && ends && e.bad == "" {
+			items = append(items, id)
+		}
+	})
+	return items, err
+}
+
 // openArchive tells a zip from a tar.
 func openArchive(r io.ReaderAt, size int64) (container, error) {
 	var magic [262]byte

@@ -37,12 +37,13 @@ func toolName(t evidence.Tool) string { return line(t.Name + " " + t.Version) }
 
 // made is what an item adds to the bundle beside its own files.
 type made struct {
-	item  evidence.Evidence // without sealed bytes
-	files itemEntry
-	rows  [3][]byte // of items.csv, commitments.csv and hash-report.csv
-	annex string
-	local ids // ids that the tables name
-	leaks []Leak
+	item    evidence.Evidence // without sealed bytes
+	files   itemEntry
+	content [itemKinds][]byte // of its files, for the archive
+	rows    [3][]byte         // of items.csv, commitments.csv and hash-report.csv
+	annex   string
+	local   ids // ids that the tables name
+	leaks   []Leak
 }
 
 // tables are the files that grow by a row with every item.
@@ -100,7 +101,7 @@ func (b *builder) allItems() (err error) {
 	sync := make(chan struct{}, 1)
 	g.Go(func() error {
 		for range sync {
-			if err := syncEarly(b.tree.root); err != nil {
+			if err := b.syncEarly(); err != nil {
 				return err
 			}
 		}
@@ -139,10 +140,26 @@ func (b *builder) allItems() (err error) {
 	for key := range late {
 		b.gate.own[key] = struct{}{}
 	}
-	if err == nil && b.items == 0 {
+	switch twice := b.tree.items.twice(); {
+	case err != nil:
+	case b.items == 0:
 		err = fmt.Errorf("case %s has no evidence: there is nothing to export", b.in.Case.ID)
+	case twice != "":
+		err = fmt.Errorf("item %s would be in the bundle twice", twice)
 	}
 	return errors.Join(err, b.closeTables(t, err != nil))
+}
+
+// syncEarly begins to make durable what is written of the items' files already,
+// so that less is to be waited for in the end.
+func (b *builder) syncEarly() error {
+	if !b.in.NoFolder {
+		return syncEarly(b.tree.root)
+	}
+	if err := b.archive.f.Sync(); err != nil {
+		return fmt.Errorf("writing the archive: %w", err)
+	}
+	return nil
 }
 
 func send[T any](ctx context.Context, to chan<- T, v T) error {
@@ -269,6 +286,11 @@ func (b *builder) take(t *tables, m made) error {
 			}
 		}
 	}
+	if b.archive != nil {
+		if err := b.archive.putItem(&m); err != nil {
+			return err
+		}
+	}
 	b.tree.items.add(m.files)
 	b.totals.add(&m.item)
 	b.showItem(&m.item)
@@ -298,7 +320,7 @@ func (b *builder) item(n int, e *evidence.Evidence, with *encoder) (made, error)
 	}
 	m := made{local: ids{}, files: itemEntry{id: e.ID}}
 	b.gate.enter(m.local, idsOf(e)...)
-	if err := b.tree.itemFolder(e.ID); err != nil {
+	if err := b.itemFolder(e.ID); err != nil {
 		return made{}, err
 	}
 	var text written
@@ -317,13 +339,13 @@ func (b *builder) item(n int, e *evidence.Evidence, with *encoder) (made, error)
 	}
 	if b.in.Profile.has(sealedOriginals) {
 		m.leaks = append(m.leaks, b.lookAtName(&m, sealedPath(e.ID))...)
-		w, err := b.tree.putItem(&m.files, sealedFile, sum, e.Sealed)
+		w, err := b.putItem(&m, sealedFile, sum, e.Sealed)
 		if err != nil {
 			return made{}, err
 		}
 		done = append(done, w)
 	}
-	if err := b.tree.itemFolderDone(e.ID); err != nil {
+	if err := b.itemFolderDone(e.ID); err != nil {
 		return made{}, err
 	}
 	b.rows(&m, e, sealed, done)
@@ -346,7 +368,10 @@ func (b *builder) openFile(m *made, kind int, with *encoder, v any) (written, er
 	if len(m.leaks) > 0 {
 		return written{name, sum, int64(len(data))}, nil
 	}
-	return b.tree.putItem(&m.files, kind, sum, data)
+	if b.archive != nil {
+		data = bytes.Clone(data) // the next file goes where it lies
+	}
+	return b.putItem(m, kind, sum, data)
 }
 
 func (b *builder) lookAtName(m *made, name string) []Leak {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"iter"
+	"path"
 	"slices"
 )
 
@@ -99,23 +100,43 @@ func compareWith(x, y, behind string) int {
 	return cmp.Compare(x, y)
 }
 
-// putItem makes one of an item's files, whose digest is known, and notes it in
-// e. The folder is there.
-func (t *tree) putItem(e *itemEntry, kind int, sum [sha256.Size]byte, data []byte) (written, error) {
-	w := written{itemFile(e.id, kind), sum, int64(len(data))}
-	if err := makeFile(t.root, w.name, data, t.at); err != nil {
-		return w, notMade(w.name, err)
+// twice returns an id that two items have, "" where there is none.
+func (f *itemFiles) twice() string {
+	last := ""
+	for w := range f.sorted("/", recordFile) {
+		if w.name == last {
+			return path.Base(path.Dir(last))
+		}
+		last = w.name
 	}
-	e.sum[kind], e.size[kind] = w.sum, w.size
+	return ""
+}
+
+// putItem makes one of an item's files, whose digest is known, in the folder, or
+// leaves it to the archive, or both. The item's folder is there.
+func (b *builder) putItem(m *made, kind int, sum [sha256.Size]byte, data []byte) (written, error) {
+	w := written{itemFile(m.files.id, kind), sum, int64(len(data))}
+	if b.archive != nil {
+		m.content[kind] = data
+	}
+	if !b.in.NoFolder {
+		if err := makeFile(b.tree.root, w.name, data, b.tree.at); err != nil {
+			return w, notMade(w.name, err)
+		}
+	}
+	m.files.sum[kind], m.files.size[kind] = w.sum, w.size
 	return w, nil
 }
 
 // itemFolder makes the folder of an item's open files.
-func (t *tree) itemFolder(id string) error {
+func (b *builder) itemFolder(id string) error {
 	if err := checkPath(itemFile(id, messageFile)); err != nil { // the longest of the names
 		return fmt.Errorf("item %s cannot be in a bundle: %w", id, err)
 	}
-	if err := makeDir(t.root, itemsDir+id); err != nil {
+	if b.in.NoFolder {
+		return nil
+	}
+	if err := makeDir(b.tree.root, itemsDir+id); err != nil {
 		return notMade(itemsDir+id, err)
 	}
 	return nil
@@ -123,8 +144,11 @@ func (t *tree) itemFolder(id string) error {
 
 // itemFolderDone gives the folder of an item's open files, which are all made,
 // its time.
-func (t *tree) itemFolderDone(id string) error {
-	if err := setTime(t.root, itemsDir+id, t.at); err != nil {
+func (b *builder) itemFolderDone(id string) error {
+	if b.in.NoFolder {
+		return nil
+	}
+	if err := setTime(b.tree.root, itemsDir+id, b.tree.at); err != nil {
 		return fmt.Errorf("writing the bundle: %w", err)
 	}
 	return nil

@@ -3,16 +3,22 @@ package bundle
 import (
 	"archive/tar"
 	"archive/zip"
+	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 // An ArchiveKind is a format that a bundle is also shipped in.
@@ -25,103 +31,175 @@ const (
 	Zip       ArchiveKind = "zip"
 )
 
-// ship writes the archive, if asked for, and gives both their final names.
-func (b *builder) ship(result *Result) error {
-	if b.in.Archive == NoArchive {
-		return b.tree.commit(b.ctx)
+// An archive is a bundle being written as one file under a temporary name. Close
+// removes it unless commit gave it its final one. Items' files are added as they
+// are made, the others when all are: it grows from front to back, whether there
+// is a folder beside it or not, and is the same for the same files.
+type archive struct {
+	final string
+	top   string   // the folder that all names in it stand under
+	f     *os.File // under the temporary name
+	lock  *os.File // says that it is in use
+	buf   *bufio.Writer
+	sum   hash.Hash // of the whole archive
+	pack  packer
+	dirs  map[string]bool // in it, with a slash behind; but the items'
+
+	committed bool
+}
+
+// A packer writes one format of archive, with fixed times and no owner.
+type packer interface {
+	// add begins a file, whose bytes its writer takes before the next call, or
+	// adds a folder, whose name ends in a slash.
+	add(name string, size int64) (io.Writer, error)
+	io.Closer
+}
+
+// newArchive makes the temporary file beside the final one.
+func newArchive(dir, name string, kind ArchiveKind, at time.Time) (*archive, error) {
+	a := &archive{final: filepath.Join(dir, name+"."+string(kind)), top: name, sum: sha256.New(), dirs: map[string]bool{}}
+	if _, err := os.Lstat(a.final); err == nil {
+		return nil, fmt.Errorf("%w: %s", ErrExists, a.final)
 	}
-	final := filepath.Join(b.tree.dir, b.name+"."+string(b.in.Archive))
-	if _, err := os.Lstat(final); err == nil {
-		return fmt.Errorf("%w: %s", ErrExists, final)
+	var err error
+	if a.f, err = os.CreateTemp(dir, "."+filepath.Base(a.final)+partial); err != nil {
+		return nil, fmt.Errorf("writing the archive: %w", err)
 	}
-	f, err := os.CreateTemp(b.tree.dir, "."+b.name+"."+string(b.in.Archive)+partial)
+	if a.lock, err = hold(a.f.Name()); err != nil {
+		return nil, errors.Join(err, a.f.Close(), os.Remove(a.f.Name()))
+	}
+	a.buf = bufio.NewWriterSize(io.MultiWriter(a.f, a.sum), 256<<10)
+	if kind == Zip {
+		a.pack = zipPacker{zip.NewWriter(a.buf), at}
+	} else {
+		a.pack = tarPacker{tar.NewWriter(a.buf), at}
+	}
+	return a, nil
+}
+
+// put adds a file, and before it the folders on the way to it.
+func (a *archive) put(name string, size int64, content io.Reader) error {
+	name = path.Join(a.top, name)
+	for end := range len(name) {
+		if dir := name[:end+1]; name[end] == '/' && !a.dirs[dir] {
+			if _, err := a.pack.add(dir, 0); err != nil {
+				return fmt.Errorf("writing the archive: %w", err)
+			}
+			a.dirs[dir] = true
+		}
+	}
+	w, err := a.pack.add(name, size)
+	if err == nil {
+		_, err = io.Copy(w, content)
+	}
 	if err != nil {
 		return fmt.Errorf("writing the archive: %w", err)
 	}
-	lock, err := hold(f.Name())
-	if err != nil {
-		return errors.Join(err, f.Close(), os.Remove(f.Name()))
-	}
-	defer func() { _ = lock.Close() }()
-	sum, err := b.tree.archive(b.ctx, f, b.in.Archive)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if err := b.tree.commit(b.ctx); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if err := os.Rename(f.Name(), final); err != nil {
-		return errors.Join(fmt.Errorf("giving the archive its name: %w", err), os.Remove(f.Name()))
-	}
-	result.Archive, result.ArchiveSHA256 = final, sum
-	return syncPath(b.tree.dir)
+	return nil
 }
 
-// archive writes the committed-to-be tree as an archive that is the same for the
-// same files: sorted, fixed times, no owner. It returns the archive's SHA-256.
-func (t *tree) archive(ctx context.Context, to io.Writer, kind ArchiveKind) (string, error) {
-	sum := sha256.New()
-	out := io.MultiWriter(to, sum)
-	add, end := t.toTar(out)
-	if kind == Zip {
-		add, end = t.toZip(out)
+// putItem adds an item's files.
+func (a *archive) putItem(m *made) error {
+	for kind, content := range m.content {
+		if content == nil {
+			continue
+		}
+		if err := a.put(itemFile(m.files.id, kind), int64(len(content)), bytes.NewReader(content)); err != nil {
+			return err
+		}
 	}
-	for e := range t.entries() {
+	delete(a.dirs, path.Join(a.top, itemsDir, m.files.id)+"/") // nothing else is in it, and there may be many
+	return nil
+}
+
+// end adds the files that are no items' in the order of their names, and makes
+// the archive durable.
+func (a *archive) end(ctx context.Context, t *tree) error {
+	files := slices.SortedFunc(slices.Values(t.files), func(x, y written) int { return cmp.Compare(x.name, y.name) })
+	for _, w := range files {
 		if err := ctx.Err(); err != nil {
-			return "", err
-		}
-		if err := add(e.name, e.size); err != nil {
-			return "", fmt.Errorf("writing the archive: %w", err)
-		}
-	}
-	if err := end(); err != nil {
-		return "", fmt.Errorf("writing the archive: %w", err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-func (t *tree) toTar(to io.Writer) (add func(name string, size int64) error, end func() error) {
-	w := tar.NewWriter(to)
-	return func(name string, size int64) error {
-		h := &tar.Header{Name: path.Join(t.name, name), Mode: 0o600, ModTime: t.at, Format: tar.FormatUSTAR, Typeflag: tar.TypeReg, Size: size}
-		if strings.HasSuffix(name, "/") {
-			h.Typeflag, h.Mode, h.Name = tar.TypeDir, 0o700, h.Name+"/"
-			return w.WriteHeader(h)
-		}
-		if err := w.WriteHeader(h); err != nil {
 			return err
 		}
-		return t.copyTo(w, name)
-	}, w.Close
-}
-
-func (t *tree) toZip(to io.Writer) (add func(name string, size int64) error, end func() error) {
-	w := zip.NewWriter(to)
-	return func(name string, _ int64) error {
-		h := &zip.FileHeader{Name: path.Join(t.name, name), Modified: t.at, Method: zip.Deflate}
-		h.SetMode(0o600)
-		if strings.HasSuffix(name, "/") {
-			h.Name, h.Method = h.Name+"/", zip.Store
-			h.SetMode(os.ModeDir | 0o700)
-			_, err := w.CreateHeader(h)
-			return err
-		}
-		if strings.HasSuffix(name, ".age") {
-			h.Method = zip.Store // what is encrypted does not pack
-		}
-		f, err := w.CreateHeader(h)
+		f, err := os.Open(t.path(w.name))
 		if err != nil {
+			return fmt.Errorf("writing the archive: %w", err)
+		}
+		if err := errors.Join(a.put(w.name, w.size, f), f.Close()); err != nil {
 			return err
 		}
-		return t.copyTo(f, name)
-	}, w.Close
+	}
+	if err := cmp.Or(a.pack.Close(), a.buf.Flush(), a.f.Sync()); err != nil {
+		return fmt.Errorf("writing the archive: %w", err)
+	}
+	return nil
 }
 
-func (t *tree) copyTo(w io.Writer, name string) error {
-	f, err := os.Open(t.path(name))
-	if err != nil {
+// commit gives the archive its name.
+func (a *archive) commit() error {
+	if err := os.Rename(a.f.Name(), a.final); err != nil {
+		return fmt.Errorf("giving the archive its name: %w", err)
+	}
+	a.committed = true
+	return syncPath(filepath.Dir(a.final))
+}
+
+// close removes what was not committed.
+func (a *archive) close(err *error) {
+	if !a.committed {
+		*err = errors.Join(*err, os.Remove(a.f.Name()))
+	}
+	*err = errors.Join(*err, a.f.Close(), a.lock.Close())
+}
+
+// ship gives the folder, the archive or both their final names.
+func (b *builder) ship(result *Result) error {
+	if b.archive != nil {
+		if err := b.archive.end(b.ctx, b.tree); err != nil {
+			return err
+		}
+		result.Archive, result.ArchiveSHA256 = b.archive.final, hex.EncodeToString(b.archive.sum.Sum(nil))
+	}
+	if b.in.NoFolder {
+		if err := cmp.Or(b.ctx.Err(), b.tree.remove()); err != nil {
+			return err
+		}
+		return b.archive.commit()
+	}
+	result.Dir = filepath.Join(b.tree.dir, b.name)
+	if err := b.tree.commit(b.ctx); err != nil || b.archive == nil {
 		return err
 	}
-	_, err = io.Copy(w, f)
-	return errors.Join(err, f.Close())
+	return b.archive.commit()
+}
+
+type tarPacker struct {
+	*tar.Writer
+	at time.Time
+}
+
+func (p tarPacker) add(name string, size int64) (io.Writer, error) {
+	h := &tar.Header{Name: name, Mode: 0o600, ModTime: p.at, Format: tar.FormatUSTAR, Typeflag: tar.TypeReg, Size: size}
+	if strings.HasSuffix(name, "/") {
+		h.Typeflag, h.Mode = tar.TypeDir, 0o700
+	}
+	return p.Writer, p.WriteHeader(h)
+}
+
+type zipPacker struct {
+	*zip.Writer
+	at time.Time
+}
+
+func (p zipPacker) add(name string, _ int64) (io.Writer, error) {
+	h := &zip.FileHeader{Name: name, Modified: p.at, Method: zip.Deflate}
+	h.SetMode(0o600)
+	switch {
+	case strings.HasSuffix(name, "/"):
+		h.Method = zip.Store
+		h.SetMode(os.ModeDir | 0o700)
+	case strings.HasSuffix(name, ".age"):
+		h.Method = zip.Store // what is encrypted does not pack
+	}
+	return p.CreateHeader(h)
 }

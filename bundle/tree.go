@@ -100,11 +100,17 @@ func sweep(dir string) error {
 // close removes what was not committed.
 func (t *tree) close(err *error) {
 	if !t.committed {
-		if removing := os.RemoveAll(t.temp); removing != nil {
-			*err = errors.Join(*err, fmt.Errorf("removing the unfinished bundle: %w", removing))
-		}
+		*err = errors.Join(*err, t.remove())
 	}
 	*err = errors.Join(*err, t.lock.Close())
+}
+
+// remove takes all away again.
+func (t *tree) remove() error {
+	if err := os.RemoveAll(t.temp); err != nil {
+		return fmt.Errorf("removing the unfinished bundle: %w", err)
+	}
+	return nil
 }
 
 func (t *tree) path(name string) string { return filepath.Join(t.temp, filepath.FromSlash(name)) }
@@ -296,27 +302,6 @@ func (t *tree) all() iter.Seq[written] {
 		}
 		for _, w := range rest {
 			if !yield(w) {
-				return
-			}
-		}
-	}
-}
-
-// entries yields every folder, with a slash behind it, and every file: a folder
-// before all that is in it.
-func (t *tree) entries() iter.Seq[written] {
-	return func(yield func(written) bool) {
-		if !yield(written{name: "./"}) {
-			return
-		}
-		last := ""
-		for w := range t.all() {
-			for end := range len(w.name) {
-				if w.name[end] == '/' && !strings.HasPrefix(last, w.name[:end+1]) && !yield(written{name: w.name[:end+1]}) {
-					return
-				}
-			}
-			if last = w.name; !yield(w) {
 				return
 			}
 		}

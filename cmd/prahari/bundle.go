@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type exportOptions struct {
 	out     string
 	profile string
 	archive string
+	alone   bool // the archive, without a folder
 	tender  string
 	dryRun  bool
 }
@@ -38,7 +40,8 @@ func newBundleExport(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export CASE", Short: "Export a case as a signed bundle",
 		Long: `Export a case as a folder that sha256sum, ssh-keygen and 'sh verify.sh' check without
-prahari. Open files are masked; the originals stay sealed.
+prahari, or with --no-folder as one file that unpacks to that folder: quicker where a case
+has many items, and one thing to hand over. Open files are masked; the originals stay sealed.
 
 The profile says for whom it is: a platform gets addresses and a few masked samples, a
 regulator all that is masked, a court the sealed originals and the certificate's drafts too.
@@ -47,7 +50,7 @@ hidden in; exceptions stand under leak_gate in prahari.yaml with who approved th
 the bundle's report. A bundle appears under its final name only when it is whole; what a
 killed export left is removed by the next one.`,
 		Example: examples("prahari bundle export CASE0001", "prahari bundle export CASE0001 --profile platform --archive=zip",
-			"prahari bundle export CASE0001 --tender originals --out /media/legal --archive"),
+			"prahari bundle export CASE0001 --no-folder", "prahari bundle export CASE0001 --tender originals --out /media/legal --archive"),
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := bundle.ParseProfile(o.profile); err != nil {
@@ -55,6 +58,9 @@ killed export left is removed by the next one.`,
 			}
 			if !slices.Contains([]string{"", "tar", "zip"}, o.archive) {
 				return usageErrorf(cmd, "--archive: an archive is a tar or a zip")
+			}
+			if o.alone && o.archive == "" {
+				o.archive = string(bundle.Tar)
 			}
 			if !slices.Contains([]string{"", "redacted", "originals"}, o.tender) {
 				return usageErrorf(cmd, "--tender: a certificate is about the redacted exhibits or the originals")
@@ -66,6 +72,7 @@ killed export left is removed by the next one.`,
 	cmd.Flags().StringVar(&o.profile, "profile", string(bundle.ForCourt), "for whom: platform, regulator or court")
 	cmd.Flags().StringVar(&o.archive, "archive", "", "also write it as one file beside the folder: tar or zip")
 	cmd.Flags().Lookup("archive").NoOptDefVal = string(bundle.Tar)
+	cmd.Flags().BoolVar(&o.alone, "no-folder", false, "write the archive alone, a tar unless --archive=zip says otherwise")
 	cmd.Flags().StringVar(&o.tender, "tender", "", "which digests the certificate's draft is about: redacted or originals (default: the signer ticks)")
 	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions([]string{"platform", "regulator", "court"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("archive", cobra.FixedCompletions([]string{"tar", "zip"}, cobra.ShellCompDirectiveNoFileComp))
@@ -88,7 +95,7 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	if out == "" {
 		out = w.path("bundles")
 	}
-	in.Profile, in.Archive, in.Tender = bundle.Profile(o.profile), bundle.ArchiveKind(o.archive), bundle.Tender(o.tender)
+	in.Profile, in.Archive, in.NoFolder, in.Tender = bundle.Profile(o.profile), bundle.ArchiveKind(o.archive), o.alone, bundle.Tender(o.tender)
 	if o.dryRun {
 		plan := exportPlan{
 			Bundle: bundle.Name(in.Case.ID, in.Seq, in.At), Dir: out, Profile: in.Profile, Items: items, Notices: len(in.Notices), Exceptions: len(in.Allow), DryRun: true,
@@ -123,15 +130,23 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	if e.global.json {
 		return printJSON(e.out, result)
 	}
-	fmt.Fprintf(e.out, "%s\n  %d items, %d files, %d bytes\n  tagmanifest sha256 %s\n  signed by %s\n", result.Dir, result.Items, result.Files,
+	where := cmp.Or(result.Dir, result.Archive)
+	fmt.Fprintf(e.out, "%s\n  %d items, %d files, %d bytes\n  tagmanifest sha256 %s\n  signed by %s\n", where, result.Items, result.Files,
 		result.Bytes, result.TagManifestSHA256, result.SignerFingerprint)
+	if result.Archive != "" {
+		fmt.Fprintf(e.out, "  %s sha256 %s\n", filepath.Base(result.Archive), result.ArchiveSHA256)
+	}
 	for _, s := range result.Stamps {
 		fmt.Fprintf(e.out, "  time-stamped %s by %s\n", s.At, s.Authority)
 	}
 	for _, why := range result.Unstamped {
 		e.say("Not time-stamped, and the bundle says so: %s", why)
 	}
-	e.say("Give legal the fingerprint by another way than the bundle. Check it with: sh %s", filepath.Join(result.Dir, "verify.sh"))
+	check := "sh " + filepath.Join(result.Dir, "verify.sh")
+	if result.Dir == "" {
+		check = "prahari bundle verify " + where
+	}
+	e.say("Give legal the fingerprint by another way than the bundle. Check it with: %s", check)
 	return nil
 }
 

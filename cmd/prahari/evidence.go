@@ -320,6 +320,9 @@ func (e env) sealedItems(ctx context.Context, w *workspace, target string, o ope
 func fileItem(path, commitment string) (sealedItem, error) {
 	name := filepath.Base(path)
 	id := strings.TrimSuffix(strings.TrimPrefix(name, "raw-"), ".tar.age")
+	if strings.HasPrefix(name, "EB-") && (strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".zip")) {
+		return sealedItem{}, fmt.Errorf("%s is a bundle in an archive: unpack it with tar or unzip, and name the folder", evidence.Caption(path, 120))
+	}
 	if !isItemID(id) || "raw-"+id+".tar.age" != name {
 		return sealedItem{}, fmt.Errorf("%s is not named as bundles name sealed files, raw-ITEM.tar.age", evidence.Caption(path, 120))
 	}

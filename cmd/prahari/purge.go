@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"prahari/bundle"
 	"prahari/evidence"
 	"prahari/store"
 )
@@ -152,7 +152,7 @@ func (e env) purge(ctx context.Context, o purgeOptions) (err error) {
 		}
 		return err
 	}
-	if result.Bundles, err = w.bundlesOf(views); err != nil {
+	if result.Bundles, err = w.bundlesOf(ctx, views); err != nil {
 		return err
 	}
 	return result.print(e)
@@ -206,8 +206,8 @@ func (w *workspace) purgeNotices(ctx context.Context, notices []store.ExpiredNot
 }
 
 // bundlesOf finds bundles in the workspace with sealed originals that are due.
-func (w *workspace) bundlesOf(views []expiredView) ([]string, error) {
-	found, err := filepath.Glob(w.path("bundles/*/data/sealed/raw-*.tar.age"))
+func (w *workspace) bundlesOf(ctx context.Context, views []expiredView) ([]string, error) {
+	found, err := filepath.Glob(w.path("bundles/EB-*"))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -215,12 +215,18 @@ func (w *workspace) bundlesOf(views []expiredView) ([]string, error) {
 	for _, v := range views {
 		due[v.ID] = v.State == "due"
 	}
-	var dirs []string
+	var with []string
 	for _, path := range found {
-		id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "raw-"), ".tar.age")
-		if dir := filepath.Dir(filepath.Dir(filepath.Dir(path))); due[id] && !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
+		items, err := bundle.SealedItems(ctx, path)
+		if errors.Is(err, bundle.ErrNotBundle) {
+			continue // a file of somebody's beside the bundles
+		}
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(items, func(id string) bool { return due[id] }) {
+			with = append(with, path)
 		}
 	}
-	return dirs, nil
+	return with, nil
 }
