@@ -39,6 +39,13 @@ func (s *Scanner) Profile(ctx context.Context, ref string) (evidence.BotProfile,
 	return p, err
 }
 
+// ProfileCalls names the methods that Profile asks Telegram with; a name need not
+// be looked up again.
+func ProfileCalls(ref string) ([]string, error) {
+	_, err := parseRef(ref)
+	return []string{"contacts.resolveUsername", "users.getFullUser"}, err
+}
+
 func profile(ctx context.Context, api *tg.Client, source evidence.Source) (evidence.BotProfile, error) {
 	full, err := api.UsersGetFullUser(ctx, &tg.InputUser{UserID: source.PeerID, AccessHash: source.AccessHash})
 	if err != nil {

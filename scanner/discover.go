@@ -45,6 +45,20 @@ func (s *Scanner) Discover(ctx context.Context, query string) ([]Discovered, err
 	return out, err
 }
 
+// DiscoverCalls names the methods that Discover asks Telegram with; a name need
+// not be looked up again.
+func DiscoverCalls(query string) ([]string, error) {
+	query = strings.TrimSpace(query)
+	switch name, like := strings.CutPrefix(query, "@"); {
+	case strings.HasPrefix(query, "#"):
+		return []string{"channels.searchPosts"}, nil
+	case like:
+		_, err := parseRef(name)
+		return []string{"contacts.resolveUsername", "channels.getChannelRecommendations"}, err
+	}
+	return []string{"contacts.search"}, nil
+}
+
 func byName(ctx context.Context, api *tg.Client, query string) ([]Discovered, error) {
 	answer, err := api.ContactsSearch(ctx, &tg.ContactsSearchRequest{Q: query, Limit: maxDiscovered})
 	if tgerr.Is(err, "QUERY_TOO_SHORT", "SEARCH_QUERY_EMPTY") {

@@ -19,13 +19,14 @@ const alertOverlap = time.Hour
 // a new one of the oldest findings of at least this severity that it was not told
 // of, most at the most, with the number of those left over. Between two alerts
 // that are not tries of one lies a gap. An endpoint that is new is told of what
-// is found from then on. ErrNotFound: nothing is due.
+// is found from then on. ErrNotFound: nothing is due. Where db rehearses, what is
+// due comes with the *Rehearsal.
 func (db *DB) NextAlert(ctx context.Context, endpoint string, least evidence.Severity, most int, gap time.Duration, now time.Time) (a evidence.Alert, more int, err error) {
-	if err := db.KnowEndpoint(ctx, endpoint, now); err != nil {
-		return a, 0, err
-	}
 	err = db.tx(ctx, func(tx *sql.Tx) error {
 		a, more = evidence.Alert{}, 0
+		if _, err := tx.ExecContext(ctx, knowEndpoint, endpoint, ms(now)); err != nil {
+			return err
+		}
 		var since int64
 		if err := tx.QueryRowContext(ctx, `SELECT since_ms FROM alert_endpoint WHERE name = $1`, endpoint).Scan(&since); err != nil {
 			return err
@@ -116,8 +117,10 @@ func alerts(ctx context.Context, q querier, where string, args ...any) ([]eviden
 	return all, nil
 }
 
+const knowEndpoint = `INSERT INTO alert_endpoint (name, since_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING`
+
 // KnowEndpoint makes an endpoint known: it is told of what is found from now on.
 func (db *DB) KnowEndpoint(ctx context.Context, endpoint string, now time.Time) error {
-	_, err := db.sql.ExecContext(ctx, `INSERT INTO alert_endpoint (name, since_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING`, endpoint, ms(now))
+	_, err := db.sql.ExecContext(ctx, knowEndpoint, endpoint, ms(now))
 	return translate(err)
 }

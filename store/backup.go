@@ -18,6 +18,15 @@ var ErrServer = errors.New("the database is on PostgreSQL: back it up with pg_du
 // backupStep is how many pages are copied between two reports.
 const backupStep = 2000
 
+// BackupSize says how many bytes a backup made now would have.
+func (db *DB) BackupSize(ctx context.Context) (n int64, err error) {
+	if db.engine == postgres {
+		return 0, ErrServer
+	}
+	err = db.sql.QueryRowContext(ctx, `SELECT p.page_count * s.page_size FROM pragma_page_count() p, pragma_page_size() s`).Scan(&n)
+	return n, translate(err)
+}
+
 // Backup copies the database as it stands, while others read and write it, into
 // a file of its own. The copy is checked, log and tree too, before it gets its
 // name; a file of that name is never replaced.

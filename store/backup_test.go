@@ -12,6 +12,25 @@ import (
 	"prahari/store"
 )
 
+// What is said of a backup beforehand is what it has.
+func TestBackupSize(t *testing.T) {
+	db, _ := withMarked(t, 300)
+	n, err := db.BackupSize(t.Context())
+	if os.Getenv(onPostgres) != "" {
+		if !errors.Is(err, store.ErrServer) {
+			t.Errorf("got %v", err)
+		}
+		return
+	}
+	path := filepath.Join(t.TempDir(), "copy.db")
+	if err := errors.Join(err, db.Backup(t.Context(), path, func(int, int) {})); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != n {
+		t.Errorf("said %d bytes: %v, %v", n, info.Size(), err)
+	}
+}
+
 // A backup is one moment of the database, whole and checked, though others write
 // all the while; it opens as a workspace's database does.
 func TestBackupWhileOthersWrite(t *testing.T) {

@@ -32,12 +32,25 @@ func (db *DB) OpenCase(ctx context.Context, c evidence.Case) (evidence.Case, err
 	return c, err
 }
 
-// AddToCase adds findings to a case and returns how many were new to it. A
-// reason is why, where it was a suggestion.
-func (db *DB) AddToCase(ctx context.Context, caseID string, findings []string, actor, reason string) (added int, err error) {
+// An Addition is findings that go into a case, and why where it was suggested.
+type Addition struct {
+	Findings []string
+	Reason   string
+}
+
+// AddToCase adds findings to a case, all or none, and returns how many were new
+// to it.
+func (db *DB) AddToCase(ctx context.Context, caseID, actor string, additions ...Addition) (added int, err error) {
 	err = db.tx(ctx, func(tx *sql.Tx) error {
-		added, err = addFindings(ctx, tx, caseID, findings, actor, reason)
-		return err
+		added = 0
+		for _, a := range additions {
+			n, err := addFindings(ctx, tx, caseID, a.Findings, actor, a.Reason)
+			if err != nil {
+				return err
+			}
+			added += n
+		}
+		return nil
 	})
 	return added, err
 }

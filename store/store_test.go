@@ -360,7 +360,7 @@ func TestCasesAndNotices(t *testing.T) {
 	if err != nil || c.ID != "CASE0001" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	if n, err := db.AddToCase(ctx, c.ID, []string{"f-0001", "f-0002", "f-0001"}, "analyst:a1", ""); err != nil || n != 2 {
+	if n, err := db.AddToCase(ctx, c.ID, "analyst:a1", store.Addition{Findings: []string{"f-0001"}}, store.Addition{Findings: []string{"f-0002", "f-0001"}, Reason: "suggested"}); err != nil || n != 2 {
 		t.Errorf("added %d, %v", n, err)
 	}
 	if listed, err := db.Cases(ctx); err != nil || len(listed) != 1 || listed[0].FindingCount != 2 {

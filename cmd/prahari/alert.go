@@ -131,11 +131,16 @@ func (w *workspace) keepAlerting(ctx context.Context) (done <-chan struct{}, err
 	return ended, nil
 }
 
+// due is what one endpoint is to be told now.
+func (w *workspace) due(ctx context.Context, to endpoint) (evidence.Alert, int, error) {
+	least, gap := cmp.Or(w.config.Alerts.MinSeverity, evidence.High), time.Hour/time.Duration(max(1, cmp.Or(w.config.Alerts.PerHour, alertPerHour)))
+	return w.db.NextAlert(ctx, to.name, least, alertFindings, gap, time.Now())
+}
+
 // tell sends what is due to one endpoint and records what became of it; the zero
 // Alert: nothing is due.
 func (w *workspace) tell(ctx context.Context, to endpoint) (evidence.Alert, error) {
-	least, gap := cmp.Or(w.config.Alerts.MinSeverity, evidence.High), time.Hour/time.Duration(max(1, cmp.Or(w.config.Alerts.PerHour, alertPerHour)))
-	a, more, err := w.db.NextAlert(ctx, to.name, least, alertFindings, gap, time.Now())
+	a, more, err := w.due(ctx, to)
 	if errors.Is(err, store.ErrNotFound) {
 		return evidence.Alert{}, nil
 	}
@@ -227,11 +232,16 @@ func newAlertTest(e env) *cobra.Command {
 }
 
 func newAlertSend(e env) *cobra.Command {
-	return &cobra.Command{
+	var dryRun bool
+	cmd := &cobra.Command{
 		Use: "send", Short: "Send what is due now, once; a running watch does it by itself",
-		Example: examples("prahari alert send"),
+		Example: examples("prahari alert send", "prahari alert send --dry-run"),
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dryRun {
+				e.global.rehearse = true
+				return e.eachEndpoint(cmd.Context(), nil, func(w *workspace, to endpoint) error { return w.wouldTell(cmd.Context(), to) })
+			}
 			return e.eachEndpoint(cmd.Context(), nil, func(w *workspace, to endpoint) error {
 				a, err := w.tell(cmd.Context(), to)
 				switch {
@@ -246,6 +256,25 @@ func newAlertSend(e env) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what is due, send nothing")
+	return cmd
+}
+
+// wouldTell says what tell would send.
+func (w *workspace) wouldTell(ctx context.Context, to endpoint) error {
+	a, _, err := w.due(ctx, to)
+	var r *store.Rehearsal
+	if !errors.As(err, &r) {
+		return fmt.Errorf("endpoint %s: %w", to.name, err)
+	}
+	if a.NextAt.After(time.Now()) { // it waits for another try
+		a.Findings = nil
+	}
+	if len(a.Findings) == 0 {
+		return w.env.done(map[string]any{"endpoint": to.name, "dry_run": true}, "%s: nothing is due\n", to.name)
+	}
+	return w.env.done(map[string]any{"endpoint": to.name, "findings": a.Findings, "dry_run": true},
+		"%s would be told of %s (%s); nothing was sent\n", to.name, count(len(a.Findings), "finding"), strings.Join(a.Findings, ", "))
 }
 
 // eachEndpoint does something with one endpoint or with all; one that fails does
@@ -278,7 +307,8 @@ func (e env) eachEndpoint(ctx context.Context, named []string, do func(*workspac
 }
 
 func newAlertSecret(e env) *cobra.Command {
-	return &cobra.Command{
+	var dryRun bool
+	cmd := &cobra.Command{
 		Use: "secret FILE", Short: "Make a webhook's secret in a new file, for secret_file and for its receiver",
 		Example: examples("prahari alert secret keys/soc.secret"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
@@ -287,6 +317,12 @@ func newAlertSecret(e env) *cobra.Command {
 				path := args[0]
 				if !filepath.IsAbs(path) {
 					path = w.path(path)
+				}
+				if dryRun {
+					if err := mayMake(path); err != nil {
+						return fmt.Errorf("making the secret: %w; name a file that is not there yet", err)
+					}
+					return e.done(map[string]any{"file": path, "dry_run": true}, "%s would be made; nothing was written\n", path)
 				}
 				var key [32]byte
 				_, _ = rand.Read(key[:])
@@ -302,4 +338,6 @@ func newAlertSecret(e env) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say whether the file can be made, make none")
+	return cmd
 }

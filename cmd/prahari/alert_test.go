@@ -51,6 +51,12 @@ func TestAlertsReachTheirEndpoint(t *testing.T) {
 		}
 	}))
 	defer server.Close()
+	if code := prahari("alert", "secret", "keys/soc.secret", "--dry-run"); code != exitFine || !strings.Contains(out.String(), "nothing was written") {
+		t.Errorf("a dry run: %d %s", code, errs.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "keys", "soc.secret")); err == nil {
+		t.Error("a dry run made the secret")
+	}
 	if code := prahari("alert", "secret", "keys/soc.secret"); code != exitFine {
 		t.Fatalf("secret: %s", errs.String())
 	}
@@ -60,6 +66,9 @@ func TestAlertsReachTheirEndpoint(t *testing.T) {
 	}
 	if code := prahari("alert", "secret", "keys/soc.secret"); code == exitFine {
 		t.Error("a secret was overwritten")
+	}
+	if code := prahari("alert", "secret", "keys/soc.secret", "--dry-run"); code == exitFine {
+		t.Error("a dry run did not see that the secret is there")
 	}
 	config := filepath.Join(dir, configName)
 	text, err := os.ReadFile(config)
@@ -80,12 +89,23 @@ func TestAlertsReachTheirEndpoint(t *testing.T) {
 		t.Errorf("nothing is there: %d %s", code, errs.String())
 	}
 	found(t, dir)
+	for range 2 { // the first changes nothing that the second would see
+		if code := prahari("alert", "send", "--dry-run"); code != exitFine || len(ids) != 0 || out.String() != "soc would be told of 1 finding (f-1); nothing was sent\n" {
+			t.Errorf("a dry run: %d %s%s", code, out.String(), errs.String())
+		}
+	}
+	if code := prahari("alert", "list"); code != exitFine || out.String() != "" {
+		t.Errorf("a dry run made an alert: %s", out.String())
+	}
 	if code := prahari("alert", "send"); code == exitFine || !strings.Contains(errs.String(), "503") {
 		t.Errorf("down: %d %s", code, errs.String())
 	}
 	down.Store(false)
 	if code := prahari("alert", "send"); code != exitFine || len(ids) != 1 {
 		t.Errorf("tried again at once: %d %q", code, ids)
+	}
+	if code := prahari("alert", "send", "--dry-run"); code != exitFine || out.String() != "soc: nothing is due\n" {
+		t.Errorf("a dry run between two tries: %d %s%s", code, out.String(), errs.String())
 	}
 	if code := prahari("alert", "list", "--json"); code != exitFine || !strings.Contains(out.String(), `"state":"waiting"`) {
 		t.Errorf("list: %s", out.String())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ func newBot(e env) *cobra.Command {
 
 func newBotProfile(e env) *cobra.Command {
 	var account string
-	var history bool
+	var history, dryRun bool
 	cmd := &cobra.Command{
 		Use: "profile @NAME", Short: "Keep a bot's name, about, description, commands and marks; nothing is written to it",
 		Long: `Read a bot's profile without writing to the bot, keep it where it changed, and show what did.
@@ -30,12 +31,40 @@ With --history every profile that was kept is shown, and nothing is asked of Tel
 			if history {
 				return e.botHistory(cmd.Context(), args[0])
 			}
+			if dryRun {
+				calls, err := scanner.ProfileCalls(args[0])
+				if err != nil {
+					return err
+				}
+				return e.inWorkspace(cmd.Context(), func(w *workspace) error {
+					return w.wouldAsk(account, calls, "a profile that differs from the last")
+				})
+			}
 			return e.botProfile(cmd.Context(), args[0], account)
 		},
 	}
 	cmd.Flags().BoolVar(&history, "history", false, "show the profiles that were kept, with what changed")
 	cmd.Flags().StringVar(&account, "account", defaultAccount, "the account that reads it")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what Telegram would be asked, ask and record nothing")
+	cmd.MarkFlagsMutuallyExclusive("history", "dry-run")
 	return cmd
+}
+
+// askedView is what a dry run would ask Telegram.
+type askedView struct {
+	Account string   `json:"account"`
+	Methods []string `json:"methods"`
+	DryRun  bool     `json:"dry_run"`
+}
+
+// wouldAsk says what would be asked through an account that is signed in, and what
+// of the answer would be recorded.
+func (w *workspace) wouldAsk(account string, methods []string, recorded string) error {
+	if _, err := os.Stat(w.path("sessions/" + account + ".json")); err != nil {
+		return fmt.Errorf("account %s: %w", evidence.Caption(account, 40), scanner.ErrSignedOut)
+	}
+	return w.env.done(askedView{account, methods, true}, "%s would be asked through account %s, and what would be recorded is %s; nothing was asked\n",
+		strings.Join(methods, " and "), account, recorded)
 }
 
 // profileView is a profile with what changed since the last.

@@ -163,6 +163,7 @@ func newCandidateReject(e env) *cobra.Command {
 
 func newDiscover(e env) *cobra.Command {
 	var account string
+	var dryRun bool
 	cmd := &cobra.Command{
 		Use: "discover QUERY", Short: "Search Telegram for public channels, groups and bots",
 		Long: `Search with Telegram's own methods for public channels, groups and bots: by name; with
@@ -171,13 +172,16 @@ recommends beside that one. What they give becomes candidates; nothing is joined
 watched. A query that holds an identifier is refused: it would go to Telegram.`,
 		Example: examples("prahari discover 'aadhaar lookup'", "prahari discover '#leaks'", "prahari discover @data_shop", "prahari discover vaccine --json"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE:    func(cmd *cobra.Command, args []string) error { return e.discover(cmd.Context(), args[0], account) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.discover(cmd.Context(), args[0], account, dryRun)
+		},
 	}
 	cmd.Flags().StringVar(&account, "account", defaultAccount, "the account that searches")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the query and say what Telegram would be asked, ask and record nothing")
 	return cmd
 }
 
-func (e env) discover(ctx context.Context, query, account string) (err error) {
+func (e env) discover(ctx context.Context, query, account string, dryRun bool) (err error) {
 	w, err := e.openWorkspace(ctx)
 	if err != nil {
 		return err
@@ -189,6 +193,13 @@ func (e env) discover(ctx context.Context, query, account string) (err error) {
 	}
 	if len(finder.Find(query, evidence.File).Matches) > 0 || evidence.Sweep(query) != query {
 		return errors.New("the query holds an identifier and was not sent: search for words, never for a person's number")
+	}
+	if dryRun {
+		calls, err := scanner.DiscoverCalls(query)
+		if err != nil {
+			return err
+		}
+		return w.wouldAsk(account, calls, "the public names in the answer as candidates")
 	}
 	client, err := w.client(ctx, account, nil, nil, e.showEvent)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 func newCase(e env) *cobra.Command {
 	return noun("case", "Findings about one abuser, and what the team decided about them",
-		rehearsable(e, newCaseOpen(e)), newCaseList(e), newCaseShow(e), newCaseAdd(e), newCaseSuggest(e),
+		rehearsable(e, newCaseOpen(e)), newCaseList(e), newCaseShow(e), rehearsable(e, newCaseAdd(e)), rehearsable(e, newCaseSuggest(e)),
 		rehearsable(e, newCaseNote(e)), rehearsable(e, newCaseMerge(e)), rehearsable(e, newCaseAssign(e)),
 		rehearsable(e, newCaseConfirm(e)), rehearsable(e, newCaseApprove(e)), rehearsable(e, newCaseClose(e)), rehearsable(e, newCaseReopen(e)),
 		newCaseDeadlines(e), newCaseExport(e))
@@ -120,20 +120,17 @@ func (e env) caseAdd(ctx context.Context, id string, o caseOptions) error {
 		if err != nil {
 			return err
 		}
-		added, err := w.db.AddToCase(ctx, c.ID, ids, e.operator(), "")
-		if err != nil {
-			return err
-		}
+		additions := []store.Addition{{Findings: ids}}
 		for _, id := range o.suggestions {
 			s, err := w.suggestion(ctx, c.ID, id)
 			if err != nil {
 				return err
 			}
-			n, err := w.db.AddToCase(ctx, c.ID, s.Findings, e.operator(), s.Reason)
-			if err != nil {
-				return err
-			}
-			added += n
+			additions = append(additions, store.Addition{Findings: s.Findings, Reason: s.Reason})
+		}
+		added, err := w.db.AddToCase(ctx, c.ID, e.operator(), additions...)
+		if err != nil {
+			return err
 		}
 		_, err = fmt.Fprintf(e.out, "%s: %s added\n", c.ID, count(added, "finding"))
 		return err
