@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +88,7 @@ type sealedItem struct {
 	id         string
 	commitment string
 	as         string // where the commitment is from: "as the workspace recorded it"
+	sealed     string // the SHA-256 of the sealed file, where a signature that was verified says it
 	read       func() (io.ReadCloser, error)
 }
 
@@ -187,7 +190,13 @@ func openItem(item sealedItem, identities []byte) (evidence.Opened, error) {
 		return evidence.Opened{}, err
 	}
 	defer func() { _ = sealed.Close() }()
-	opened, err := evidence.Open(sealed, bytes.NewReader(identities))
+	sum := sha256.New()
+	opened, err := evidence.Open(io.TeeReader(sealed, sum), bytes.NewReader(identities))
+	if item.sealed != "" {
+		if _, err := io.Copy(sum, sealed); err != nil || hex.EncodeToString(sum.Sum(nil)) != item.sealed {
+			return evidence.Opened{}, fmt.Errorf("%w: the sealed file is not what was verified a moment ago", bundle.ErrBroken)
+		}
+	}
 	if err != nil {
 		return opened, err
 	}
@@ -284,17 +293,17 @@ func (e env) sealedItems(ctx context.Context, w *workspace, target string, o ope
 	info, err := os.Stat(target)
 	switch {
 	case err == nil && info.IsDir():
-		as := "as the bundle says"
+		as, verified := "as the bundle says", (*bundle.Report)(nil)
 		if o.signer != "" {
 			report, err := bundle.Verify(ctx, target, bundle.Options{SignerFingerprint: o.signer})
 			if err != nil {
 				return nil, nil, fmt.Errorf("nothing was opened: %w: 'prahari bundle verify %s' says what is wrong with it", err, target)
 			}
-			as = "as signed by " + report.SignerFingerprint
+			as, verified = "as signed by "+report.SignerFingerprint, &report
 		} else {
 			e.say("The bundle's signature was not checked: pass --signer-fingerprint from the cover letter, or run 'prahari bundle verify' first.")
 		}
-		return bundleItems(target, as, o.items)
+		return bundleItems(target, as, verified, o.items)
 	case err == nil:
 		item, err := fileItem(target, o.commitment)
 		return []sealedItem{item}, func() {}, err
@@ -310,7 +319,7 @@ func (e env) sealedItems(ctx context.Context, w *workspace, target string, o ope
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s is no bundle, no sealed file, and no evidence of the workspace: %w", evidence.Caption(target, 40), err)
 	}
-	return []sealedItem{{ev.ID, ev.Commitment, "as the workspace recorded it", func() (io.ReadCloser, error) {
+	return []sealedItem{{id: ev.ID, commitment: ev.Commitment, as: "as the workspace recorded it", read: func() (io.ReadCloser, error) {
 		data, err := w.db.Sealed(ctx, ev.ID)
 		return io.NopCloser(bytes.NewReader(data)), err
 	}}}, func() {}, nil
@@ -334,23 +343,35 @@ func fileItem(path, commitment string) (sealedItem, error) {
 			return sealedItem{}, fmt.Errorf("opening: %w", err)
 		}
 		defer func() { _ = root.Close() }()
-		known, err := commitments(root, "commitments.csv")
+		known, err := commitments(root, "commitments.csv", "")
 		if commitment = known[id]; err != nil || commitment == "" {
 			return sealedItem{}, fmt.Errorf("there is nothing to compare %s with: give the published digest with --commitment, or put the bundle's commitments.csv beside it", name)
 		}
 	}
-	return sealedItem{id, strings.ToLower(commitment), as, func() (io.ReadCloser, error) { return os.Open(path) }}, nil
+	return sealedItem{id: id, commitment: strings.ToLower(commitment), as: as, read: func() (io.ReadCloser, error) { return os.Open(path) }}, nil
 }
 
-// bundleItems takes the originals of a bundle's folder, all or those named. Links
-// do not lead out of it.
-func bundleItems(dir, as string, names []string) ([]sealedItem, func(), error) {
+// bundleItems takes the originals of a bundle's folder, all or those named, and of
+// one that was verified only what was. Links do not lead out of it.
+func bundleItems(dir, as string, verified *bundle.Report, names []string) ([]sealedItem, func(), error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening: %w", err)
 	}
 	done := func() { _ = root.Close() }
-	known, err := commitments(root, "data/sealed/commitments.csv")
+	signed := map[string]string{}
+	if verified != nil {
+		if signed, err = bundle.Signed(root, *verified); err != nil {
+			done()
+			return nil, nil, fmt.Errorf("nothing was opened: %w", err)
+		}
+	}
+	const table = "data/sealed/commitments.csv"
+	if verified != nil && signed[table] == "" {
+		done()
+		return nil, nil, fmt.Errorf("%s is no bundle with sealed originals: what was signed has no %s", dir, table)
+	}
+	known, err := commitments(root, table, signed[table])
 	if err != nil {
 		done()
 		return nil, nil, fmt.Errorf("%s is no bundle with sealed originals: %w", dir, err)
@@ -358,7 +379,12 @@ func bundleItems(dir, as string, names []string) ([]sealedItem, func(), error) {
 	var items []sealedItem
 	for id, commitment := range known {
 		if len(names) == 0 || slices.Contains(names, id) {
-			items = append(items, sealedItem{id, commitment, as, func() (io.ReadCloser, error) { return root.Open("data/sealed/raw-" + id + ".tar.age") }})
+			name := "data/sealed/raw-" + id + ".tar.age"
+			if verified != nil && signed[name] == "" {
+				done()
+				return nil, nil, fmt.Errorf("the sealed original of %s is no part of this bundle; one for a court has it", id)
+			}
+			items = append(items, sealedItem{id, commitment, as, signed[name], func() (io.ReadCloser, error) { return root.Open(name) }})
 		}
 	}
 	slices.SortFunc(items, func(a, b sealedItem) int { return strings.Compare(a.id, b.id) })
@@ -380,14 +406,16 @@ func isItemID(id string) bool {
 	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`).MatchString(id)
 }
 
-// commitments reads a bundle's commitments.csv: digests by item.
-func commitments(root *os.Root, name string) (map[string]string, error) {
+// commitments reads a bundle's commitments.csv: digests by item. sum is the SHA-256
+// of the file that was verified; "": none was.
+func commitments(root *os.Root, name, sum string) (map[string]string, error) {
 	f, err := root.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	r := csv.NewReader(io.LimitReader(f, 256<<20))
+	read := sha256.New()
+	r := csv.NewReader(io.TeeReader(io.LimitReader(f, 256<<20), read))
 	head, err := r.Read()
 	if err != nil || len(head) < 2 || head[0] != "item_id" || head[1] != "sha256" {
 		return nil, fmt.Errorf("%s does not begin with item_id,sha256", name)
@@ -396,6 +424,9 @@ func commitments(root *os.Root, name string) (map[string]string, error) {
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
+			if sum != "" && hex.EncodeToString(read.Sum(nil)) != sum {
+				return nil, fmt.Errorf("%w: %s is not what was verified a moment ago", bundle.ErrBroken, name)
+			}
 			return known, nil
 		}
 		if err != nil || !isItemID(row[0]) || known[row[0]] != "" {
