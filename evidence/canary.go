@@ -60,7 +60,7 @@ type Probe struct {
 	ApprovedBy    string    `json:"approved_by,omitempty"`    // the second person; in the custody log
 	Consent       string    `json:"consent_sha256,omitempty"` // of the consent file that was shown; in the custody log
 	Operator      string    `json:"operator"`
-	SentAt        time.Time `json:"sent_at"`
+	SentAt        time.Time `json:"sent_at"` // when it was begun; the zero time: it certainly was not sent
 	Replies       int       `json:"replies"`
 	Findings      int       `json:"findings"`
 }

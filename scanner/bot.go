@@ -85,8 +85,15 @@ type ProbeOptions struct {
 // Probe sends a canary to a bot, once, and records what it answers until it is
 // silent. The canary's token is the caller's to check; that the canary and the
 // authorisation hold for this bot now is checked here too, before anything is
-// sent. It returns how many messages came back.
+// sent. It returns how many messages came back; ErrUnsent: the canary certainly was
+// not sent.
 func (s *Scanner) Probe(ctx context.Context, o ProbeOptions) (replies int, err error) {
+	sent := false // or may be
+	defer func() {
+		if err != nil && !sent {
+			err = unsent{err}
+		}
+	}()
 	now := time.Now()
 	if err := errors.Join(o.Canary.MaySend(o.Bot.Username, now), o.Authorisation.Holds(now)); err != nil {
 		return 0, err
@@ -109,7 +116,16 @@ func (s *Scanner) Probe(ctx context.Context, o ProbeOptions) (replies int, err e
 			if err := r.begin(ctx, client, self); err != nil {
 				return err
 			}
-			if replies, err = r.probe(ctx, r.sources[o.Bot.ID], o); err != nil {
+			w := r.sources[o.Bot.ID]
+			base, err := r.latest(ctx, w)
+			if err != nil {
+				return fmt.Errorf("reading @%s: %w", o.Bot.Username, err)
+			}
+			err = r.send(ctx, w, o)
+			if sent = !errors.Is(err, ErrUnsent); err != nil {
+				return err
+			}
+			if replies, err = r.answers(ctx, w, o, base); err != nil {
 				return err
 			}
 			return r.record.settle("") // files are fetched while there is a connection
@@ -118,26 +134,33 @@ func (s *Scanner) Probe(ctx context.Context, o ProbeOptions) (replies int, err e
 	return replies, err
 }
 
-func (r *run) probe(ctx context.Context, w *watched, o ProbeOptions) (replies int, err error) {
-	before, err := r.page(ctx, w, 0, 0, 1)
-	if err != nil {
-		return 0, fmt.Errorf("reading @%s: %w", o.Bot.Username, err)
+// latest is the id of a dialog's last message, 0 where there is none.
+func (r *run) latest(ctx context.Context, w *watched) (int64, error) {
+	p, err := r.page(ctx, w, 0, 0, 1)
+	if err != nil || len(p.messages) == 0 {
+		return 0, err
 	}
-	base := int64(0)
-	if len(before.messages) > 0 {
-		base = int64(before.messages[0].GetID())
-	}
+	return int64(p.messages[0].GetID()), nil
+}
+
+// send sends the canary.
+func (r *run) send(ctx context.Context, w *watched, o ProbeOptions) error {
 	var id [8]byte
 	_, _ = rand.Read(id[:])
-	_, err = r.api.MessagesSendMessage(authorised(ctx, o.Authorisation, o.Value), &tg.MessagesSendMessageRequest{
+	_, err := r.api.MessagesSendMessage(authorised(ctx, o.Authorisation, o.Value), &tg.MessagesSendMessageRequest{
 		Peer: w.peer(), Message: o.Value.Reveal(), RandomID: int64(binary.LittleEndian.Uint64(id[:])), //nolint:gosec // any number will do
 	})
 	switch {
 	case tgerr.Is(err, "USER_IS_BLOCKED", "YOU_BLOCKED_USER"):
-		return 0, fmt.Errorf("@%s: the account and the bot are blocked from each other", o.Bot.Username)
+		return fmt.Errorf("@%s: the account and the bot are blocked from each other: %w", o.Bot.Username, err)
 	case err != nil:
-		return 0, fmt.Errorf("sending the canary to @%s: %w", o.Bot.Username, err)
+		return fmt.Errorf("sending the canary to @%s: %w", o.Bot.Username, err)
 	}
+	return nil
+}
+
+// answers records what the bot says after a message until it is silent.
+func (r *run) answers(ctx context.Context, w *watched, o ProbeOptions, base int64) (replies int, err error) {
 	seen := map[int]uint64{}
 	for began, last := time.Now(), time.Now(); time.Since(last) < o.Settle && time.Since(began) < o.AtMost; {
 		p, err := r.page(ctx, w, 0, base, pageSize)

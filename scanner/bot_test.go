@@ -1,6 +1,7 @@
 package scanner_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,42 @@ func TestAProbeCollectsUntilTheBotIsQuiet(t *testing.T) {
 	}
 	if sent != 1 || b.dc.Calls()["messages.sendMessage"] != 1 {
 		t.Errorf("the canary was sent %d times", sent)
+	}
+}
+
+// That nothing was sent is said where it is certain, and nowhere else.
+func TestAProbeSaysWhetherNothingWasSent(t *testing.T) {
+	refused := telegram.Fault{Method: "messages.sendMessage", Error: "YOU_BLOCKED_USER"}
+	for name, tc := range map[string]struct {
+		faults []telegram.Fault
+		gone   bool // the session is
+		unsent bool
+	}{
+		"signed out":               {gone: true, unsent: true},
+		"no answer before":         {faults: []telegram.Fault{{Method: "messages.getHistory", Error: "CHANNEL_PRIVATE"}}, unsent: true},
+		"refused":                  {faults: []telegram.Fault{refused}, unsent: true},
+		"rests":                    {faults: []telegram.Fault{{Method: "messages.sendMessage", Error: "PEER_FLOOD"}}, unsent: true},
+		"put off, then refused":    {faults: []telegram.Fault{{Method: "messages.sendMessage", Error: "FLOOD_WAIT_1"}, refused}, unsent: true},
+		"the server has a fault":   {faults: []telegram.Fault{{Method: "messages.sendMessage", Error: "INTERNAL", Code: 500}}},
+		"sent before":              {faults: []telegram.Fault{{Method: "messages.sendMessage", Error: "RANDOM_ID_DUPLICATE"}}},
+		"not answered":             {faults: []telegram.Fault{{Method: "messages.sendMessage", Drop: true}, refused}},
+		"the answer cannot be had": {faults: []telegram.Fault{{Method: "messages.getHistory", Skip: 1, Error: "CHANNEL_PRIVATE"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.signIn()
+			bot := b.add("@lookup_bot", false)
+			b.backfill(bot)
+			if tc.gone {
+				b.dc.RevokeSessions(phone)
+			}
+			for _, f := range tc.faults {
+				b.dc.Inject(f)
+			}
+			if _, err := b.probe(bot); err == nil || errors.Is(err, scanner.ErrUnsent) != tc.unsent {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

@@ -117,7 +117,10 @@ func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
 		}
 		ok, repeatable := allowed(ctx, method, input)
 		if !ok {
-			return fmt.Errorf("%s: %w", method, ErrNotAllowed)
+			return unsent{fmt.Errorf("%s: %w", method, ErrNotAllowed)}
+		}
+		if slices.Contains(writes, method) {
+			return g.write(ctx, method, input, func(input bin.Encoder) error { return next.Invoke(ctx, input, output) })
 		}
 		if !repeatable {
 			return g.invoke(ctx, method, func() error { return next.Invoke(ctx, input, output) })
@@ -139,6 +142,42 @@ func (g *guard) Handle(next tg.Invoker) telegram.InvokeFunc {
 		return err
 	}
 }
+
+// write makes a call that writes. Its error is unsent where each time that it went
+// out Telegram refused it: what went out and was not answered may have been done,
+// and the library sends that again by itself.
+func (g *guard) write(ctx context.Context, method string, input bin.Encoder, call func(bin.Encoder) error) error {
+	out, refused := &counting{Encoder: input}, 0
+	err := g.invoke(ctx, method, func() error {
+		err := call(out)
+		if rpc, ok := tgerr.As(err); ok && rpc.Code >= 300 && rpc.Code < 500 && rpc.Type != "RANDOM_ID_DUPLICATE" { // that says it was sent before
+			refused++
+		}
+		return err
+	})
+	if err != nil && out.times == refused {
+		return unsent{err}
+	}
+	return err
+}
+
+// counting counts how often a call goes out.
+type counting struct {
+	bin.Encoder
+	times int
+}
+
+// Encode implements bin.Encoder.
+func (c *counting) Encode(b *bin.Buffer) error {
+	c.times++
+	return c.Encoder.Encode(b)
+}
+
+// unsent is an error that is ErrUnsent, and says what it said before.
+type unsent struct{ error }
+
+// Unwrap is for errors.Is and errors.As.
+func (u unsent) Unwrap() []error { return []error{u.error, ErrUnsent} }
 
 // transient reports whether a call may work when it is repeated: the connection
 // broke, making one where Telegram sent the client took too long, or the server had

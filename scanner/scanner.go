@@ -64,6 +64,8 @@ var (
 	// ErrNotAllowed says that a method would write to Telegram without a recorded
 	// authorisation.
 	ErrNotAllowed = errors.New("method refused: it is not on the read-only list and no authorisation names it")
+	// ErrUnsent says of a write that certainly nothing was written.
+	ErrUnsent = errors.New("nothing was sent")
 	// ErrUnreachable says that no data centre answered.
 	ErrUnreachable = errors.New("no answer from Telegram")
 )

@@ -134,7 +134,18 @@ func (db *DB) EndProbe(ctx context.Context, p evidence.Probe) error {
 	return translate(err)
 }
 
-// Probes lists the queries that were sent, the newest first.
+// UnsendProbe records that a query certainly was not sent, and why: it does not use
+// up the bot's day.
+func (db *DB) UnsendProbe(ctx context.Context, p evidence.Probe, why string) error {
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE probe SET sent_ms = 0 WHERE id = $1`, p.ID); err != nil {
+			return err
+		}
+		return appendEntries(ctx, tx, evidence.Entry{Action: "probe.unsent", Object: p.ID, Actor: p.Operator, At: time.Now(), Reason: why})
+	})
+}
+
+// Probes lists the queries, the newest first.
 func (db *DB) Probes(ctx context.Context) ([]evidence.Probe, error) {
 	return rows(ctx, db, func(scan func(...any) error) (evidence.Probe, error) {
 		var p evidence.Probe

@@ -195,7 +195,8 @@ it is silent: messages, edits, buttons, albums and files take the way of any mes
 The canary's value is typed again on stdin: it is kept nowhere, and what was not registered
 is refused. The canary must be in scope and not expired or withdrawn, a consented one is
 shown again with --consent; the authorisation must name this bot and this canary, be
-approved by a second person and not expired. A bot gets one query a day.`,
+approved by a second person and not expired. A bot gets one query a day; what certainly was
+not sent (no connection, Telegram refused it) stays on record and is none.`,
 		Example: examples("prahari bot probe @lookup_bot --canary C-0001 --authorisation A-0001", "prahari bot probe @lookup_bot --canary ana --authorisation A-0001 --consent consent-ana.yaml --dry-run"),
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -282,6 +283,10 @@ func (e env) botProbe(ctx context.Context, ref string, o probeOptions) (err erro
 	probe.Replies, err = client.Probe(ctx, scanner.ProbeOptions{
 		Bot: bot, Canary: canary, Value: evidence.Text(value), Authorisation: a, Note: note, Settle: o.settle, AtMost: o.atMost,
 	})
+	if errors.Is(err, scanner.ErrUnsent) {
+		err = fmt.Errorf("probe %s: nothing was sent, and the bot's query of the day is not used up: %w", probe.ID, err)
+		return errors.Join(err, w.db.UnsendProbe(context.WithoutCancel(ctx), probe, evidence.Caption(err.Error(), 200)))
+	}
 	probe.Findings = int(client.Stats().Findings)
 	if kept := w.db.EndProbe(context.WithoutCancel(ctx), probe); err == nil {
 		err = kept
