@@ -43,9 +43,16 @@ func (s *Scanner) carried(ctx context.Context, before []byte, cause error) bool 
 	if to, sent := tgerr.As(cause); sent && to.Code == 303 {
 		home = to.Argument
 	}
-	if home == was.DC {
-		if err := s.session().StoreSession(ctx, before); err != nil {
-			s.config.Log.WarnContext(ctx, "the session was not put back", "data_centre", was.DC, "error", err.Error())
+	if home == was.DC { // sent back, or the keys of before are lost there
+		err := s.connected(ctx, link{session: old}, func(ctx context.Context, client *telegram.Client) error {
+			_, err := client.Self(ctx)
+			return err
+		})
+		if err == nil {
+			err = s.session().StoreSession(ctx, before)
+		}
+		if err != nil {
+			s.config.Log.WarnContext(ctx, "the session of before is not good any more", "data_centre", was.DC, "error", err.Error())
 			return false
 		}
 		s.config.Log.WarnContext(ctx, "Telegram sent the account away and back", "data_centre", was.DC, "by", now.DC)
