@@ -20,6 +20,7 @@ import (
 var (
 	ErrNotFound    = errors.New("not there")
 	ErrNewerSchema = errors.New("the database was made by a newer prahari")
+	ErrOlderSchema = errors.New("the database was made by an older prahari")
 	ErrLocked      = errors.New("the workspace is locked")
 	ErrBroken      = errors.New("what is recorded does not verify")
 )
@@ -57,14 +58,17 @@ type DB struct {
 // A Mode says what Open may do.
 type Mode int
 
-// Create makes the database where there is none.
-const Create Mode = 1
+const (
+	_      Mode = iota
+	Create      // make the database where there is none
+	AsIs        // leave an older schema as it is, and fail with ErrOlderSchema
+)
 
 // Open opens a database and brings its schema up to date: a file of SQLite by
 // its path, or one on PostgreSQL by its URL. Without Create what is not there is
 // fs.ErrNotExist.
 func Open(ctx context.Context, where string, mode ...Mode) (*DB, error) {
-	create := slices.Contains(mode, Create)
+	create, asIs := slices.Contains(mode, Create), slices.Contains(mode, AsIs)
 	open := openSQLite
 	if IsURL(where) {
 		open = openPostgres
@@ -73,8 +77,11 @@ func Open(ctx context.Context, where string, mode ...Mode) (*DB, error) {
 	if err != nil {
 		return nil, translate(err)
 	}
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrate(ctx, asIs); err != nil {
 		return nil, errors.Join(translate(err), db.sql.Close())
+	}
+	if asIs {
+		return db, nil
 	}
 	if err := db.fillTemplates(ctx); err != nil {
 		return nil, errors.Join(translate(err), db.sql.Close())
@@ -122,7 +129,7 @@ func known(e engine) ([]migration, error) {
 	return all, nil
 }
 
-func (db *DB) migrate(ctx context.Context) error {
+func (db *DB) migrate(ctx context.Context, asIs bool) error {
 	all, err := known(db.engine)
 	if err != nil {
 		return err
@@ -137,6 +144,9 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 		if done > len(all) {
 			return fmt.Errorf("%w: its schema is %d, this one knows %d", ErrNewerSchema, done, len(all))
+		}
+		if asIs && done < len(all) {
+			return fmt.Errorf("%w: its schema is %d, this one brings it to %d", ErrOlderSchema, done, len(all))
 		}
 		for _, m := range all[done:] {
 			text, err := migrations.ReadFile("migrations/" + m.name)

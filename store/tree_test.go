@@ -136,6 +136,36 @@ func TestOlderLogsGetTheirTree(t *testing.T) {
 	}
 }
 
+// An older schema stays as it is where that is asked for, until it is opened.
+func TestOpenAsIs(t *testing.T) {
+	dir := t.TempDir()
+	older(t, dir, "custody_tree.sql", 3)
+	count := func() (n int) {
+		t.Helper()
+		if err := raw(t, dir).QueryRow(`SELECT count(*) FROM migration`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := count()
+	if _, err := store.Open(t.Context(), where(dir), store.AsIs); !errors.Is(err, store.ErrOlderSchema) || count() != before {
+		t.Errorf("%v, %d migrations after %d", err, count(), before)
+	}
+	if open(t, dir); count() == before {
+		t.Error("it was not brought up to date")
+	}
+	db, err := store.Open(t.Context(), where(dir), store.AsIs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := db.VerifyCustody(t.Context()); n != 3 || err != nil {
+		t.Errorf("%d entries, %v", n, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // older makes a database as it was before a migration, with a log of n entries.
 func older(t *testing.T, dir, before string, n int) {
 	t.Helper()

@@ -32,7 +32,8 @@ type globals struct {
 	operator  string
 	json      bool
 	quiet     bool
-	rehearse  bool // --dry-run of a rehearsable command
+	dryRun    bool // --dry-run of any command
+	rehearse  bool // and of one whose transaction is done and taken back
 	verbose   bool
 	logging   logging
 }

@@ -34,6 +34,7 @@ func outcomes() []outcomeCase {
 		{wrap(context.Canceled), 130, false},
 		{wrap(store.ErrLocked), 1, false},
 		{wrap(store.ErrNewerSchema), 1, false},
+		{wrap(store.ErrOlderSchema), 1, false},
 		{wrap(evidence.ErrTooFewRecipients), 1, false},
 		{wrap(syscall.ENOSPC), 1, false},
 		{wrap(fs.ErrPermission), 1, false},

@@ -49,6 +49,9 @@ func newRoot(e env) *cobra.Command {
 		if err := flagsFit(cmd); err != nil {
 			return usageError{cmd.CommandPath(), err}
 		}
+		if dry := cmd.Flags().Lookup("dry-run"); dry != nil {
+			e.global.dryRun = dry.Value.String() == "true"
+		}
 		return e.global.logging.open()
 	}
 	root.AddCommand(

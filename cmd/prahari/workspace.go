@@ -68,7 +68,11 @@ func (e env) openWorkspace(ctx context.Context) (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, where)
+	var mode []store.Mode
+	if e.global.dryRun {
+		mode = append(mode, store.AsIs)
+	}
+	db, err := store.Open(ctx, where, mode...)
 	if err != nil {
 		return nil, fmt.Errorf("opening workspace %s: %w", dir, err)
 	}
