@@ -195,6 +195,10 @@ func newCaseList(e env) *cobra.Command {
 			if o.status != "" && !slices.Contains(evidence.Decisions(), evidence.Decision(o.status)) {
 				return usageErrorf(cmd, "--status is one of: %s", decisionNames())
 			}
+			shows := []string{"live", "edited", "removed", "renamed", "private", "unknown"}
+			if o.observed != "" && !slices.Contains(shows, o.observed) {
+				return usageErrorf(cmd, "--observed is one of: %s", strings.Join(shows, ", "))
+			}
 			return e.caseList(cmd.Context(), o)
 		},
 	}
