@@ -3,6 +3,7 @@ package bundle
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ type builder struct {
 	in        Input
 	tree      *tree
 	archive   *archive // nil: not asked for
+	trail     *scratch // the custody chain for reading
 	gate      *gateKeeper
 	name      string
 	items     int
@@ -62,6 +64,10 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 		ctx: ctx, in: in, tree: t, gate: newGateKeeper(in.Gate, in.Allow), name: name,
 		collected: map[string]int64{}, sightings: map[messageKey][]evidence.Sighting{}, totals: newTotals(), stamps: []Stamped{}, unstamped: []string{},
 	}
+	if b.trail, err = t.scratch(); err != nil {
+		return Result{}, err
+	}
+	defer func() { err = errors.Join(err, b.trail.f.Close()) }()
 	if in.Archive != NoArchive {
 		if b.archive, err = newArchive(dir, name, in.Archive, in.At); err != nil {
 			return Result{}, err

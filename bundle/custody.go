@@ -3,14 +3,10 @@ package bundle
 import (
 	"bufio"
 	"bytes"
-	"cmp"
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -105,6 +101,11 @@ func (b *builder) entry(w io.Writer, e evidence.Entry) error {
 	if _, err := w.Write(ours); err != nil {
 		return err
 	}
+	if b.in.Profile.has(custodyLog) {
+		if err := entryText(b.trail, &e); err != nil {
+			return err
+		}
+	}
 	if e.Action == "collect" {
 		if _, ok := b.collected[e.Object]; !ok {
 			b.collected[strings.Clone(e.Object)] = e.Seq
@@ -117,16 +118,13 @@ func (b *builder) entry(w io.Writer, e evidence.Entry) error {
 	return nil
 }
 
-// custodyText renders the chain for reading on paper, where the profile has it.
-func (b *builder) custodyText(ctx context.Context) error {
+// custodyText puts together the chain for reading on paper, where the profile has
+// it: its lines were rendered with those of the record.
+func (b *builder) custodyText() error {
 	if !b.in.Profile.has(custodyLog) {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(b.tree.temp, filepath.FromSlash(custodyPath)))
-	if err != nil {
-		return fmt.Errorf("reading back the custody log: %w", err)
-	}
-	err = b.tree.stream(custodyTextPath, func(w io.Writer) error {
+	return b.tree.stream(custodyTextPath, func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		fmt.Fprintf(out, "Custody of case %s, as far as this bundle goes\n", b.in.Case.ID)
 		fmt.Fprintf(out, "Made from custody.jsonl, which is the record; this page is for reading.\nHead: %s\n\n", b.head)
@@ -135,25 +133,25 @@ func (b *builder) custodyText(ctx context.Context) error {
 			b.stampLines(&stamps)
 			fmt.Fprintf(out, "%s\n", stamps.String())
 		}
-		lines := bufio.NewScanner(f)
-		lines.Buffer(nil, maxCustodyLine)
-		for lines.Scan() {
-			e, err := evidence.ParseEntry(lines.Bytes())
-			if err = cmp.Or(err, ctx.Err()); err != nil {
-				return err
-			}
-			fmt.Fprintf(out, "%6d  %s  %s  %s  by %s", e.Seq, ist(e.At), e.Action, e.Object, e.Actor)
-			if e.Approver != "" {
-				fmt.Fprintf(out, ", approved by %s", e.Approver)
-			}
-			if e.Reason != "" {
-				fmt.Fprintf(out, ": %s", e.Reason)
-			}
-			fmt.Fprintf(out, "\n        workspace log line %d, sha256 %s\n", *e.LogSeq, e.LogSHA)
+		if err := out.Flush(); err != nil {
+			return err
 		}
-		return errors.Join(lines.Err(), out.Flush())
+		return b.trail.copyTo(w)
 	})
-	return errors.Join(err, f.Close())
+}
+
+// entryText renders an entry for reading.
+func entryText(w io.Writer, e *evidence.Entry) error {
+	approver, reason := "", ""
+	if e.Approver != "" {
+		approver = ", approved by " + e.Approver
+	}
+	if e.Reason != "" {
+		reason = ": " + e.Reason
+	}
+	_, err := fmt.Fprintf(w, "%6d  %s  %s  %s  by %s%s%s\n        workspace log line %d, sha256 %s\n",
+		e.Seq, ist(e.At), e.Action, e.Object, e.Actor, approver, reason, *e.LogSeq, e.LogSHA)
+	return err
 }
 
 // maxCustodyLine bounds what is read as one line of a custody log.

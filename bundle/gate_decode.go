@@ -211,6 +211,15 @@ func unpercent(content []byte) (plain []byte, ok bool) {
 	return plain, ok
 }
 
+func allHex(run []byte) bool {
+	for _, b := range run {
+		if !hexDigit(b) {
+			return false
+		}
+	}
+	return true
+}
+
 func hexDigit(b byte) bool { return isHex(b) || b >= 'A' && b <= 'F' }
 
 // encodedRuns yields the runs of letters and digits that base64 or hex could be,
@@ -280,7 +289,7 @@ func (d *decoder) run(run []byte, depth int) (string, error) {
 	if isDigits(run) {
 		return "", nil // a number as it stands
 	}
-	if bytes.IndexFunc(run[:len(run)&^1], func(r rune) bool { return !hexDigit(byte(r)) }) < 0 { // runs are ASCII
+	if allHex(run[:len(run)&^1]) {
 		if !mayHex(run) {
 			return "", nil // a digest
 		}

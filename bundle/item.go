@@ -97,7 +97,7 @@ func (b *builder) allItems() (err error) {
 			return nil
 		})
 	}
-	g.Go(func() error { return b.custodyText(ctx) }) // nobody waits for it
+	g.Go(func() error { return b.custodyText() }) // nobody waits for it
 	sync := make(chan struct{}, 1)
 	g.Go(func() error {
 		for range sync {
@@ -361,7 +361,7 @@ func (b *builder) openFile(m *made, kind int, with *encoder, v any) (written, er
 	if err := with.encode(v); err != nil {
 		return written{}, fmt.Errorf("%s: %w", name, err)
 	}
-	data := with.out.Bytes()
+	data := with.out
 	m.leaks = append(m.leaks, b.lookAtName(m, name)...)
 	m.leaks = append(m.leaks, b.gate.inspect(name, data, 0, m.local)...)
 	sum := sha256.Sum256(data)

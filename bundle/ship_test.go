@@ -1,6 +1,8 @@
 package bundle_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"maps"
 	"os"
@@ -109,5 +111,29 @@ func TestSealedItemsAreFoundInFoldersAndArchives(t *testing.T) {
 				t.Errorf("%s: %q, %v", at, items, err)
 			}
 		}
+	}
+}
+
+// Our short way of indenting gives what package json gives.
+func TestJSONIsIndentedAsPackageJSONDoes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.items[0].Masked = `a "quoted" \" and \\ {"x": [1, 2], ` + "\"}]\n\t<b>&\u2028 ,: ਅ"
+	r.in.Case.Title = `\`
+	seen := 0
+	for name, content := range files(t, r.build(t)) {
+		if !strings.HasSuffix(name, ".json") || name == "data/sbom.cdx.json" {
+			continue
+		}
+		var compact, want bytes.Buffer
+		must(t, json.Compact(&compact, []byte(content)))
+		must(t, json.Indent(&want, compact.Bytes(), "", "  "))
+		if content != want.String()+"\n" {
+			t.Errorf("%s is\n%s\nwant\n%s", name, content, want.String())
+		}
+		seen++
+	}
+	if seen < 2*len(r.items) {
+		t.Errorf("only %d files of JSON were seen", seen)
 	}
 }

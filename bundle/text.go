@@ -55,26 +55,74 @@ func encodeJSON(v any) ([]byte, error) {
 	if err := e.encode(v); err != nil {
 		return nil, err
 	}
-	return e.out.Bytes(), nil
+	return e.out, nil
 }
 
 // An encoder is encodeJSON for many, in memory that is used again.
 type encoder struct {
-	out  bytes.Buffer // the last
-	json *json.Encoder
+	compact bytes.Buffer
+	json    *json.Encoder // into compact
+	out     []byte        // the last
 }
 
 func newEncoder() *encoder {
 	e := &encoder{}
-	e.json = json.NewEncoder(&e.out)
-	e.json.SetIndent("", "  ")
+	e.json = json.NewEncoder(&e.compact)
 	return e
 }
 
 func (e *encoder) encode(v any) error {
-	e.out.Reset()
+	e.compact.Reset()
 	if err := e.json.Encode(v); err != nil {
 		return fmt.Errorf("encoding: %w", err)
 	}
+	e.out = indent(e.out[:0], e.compact.Bytes())
 	return nil
+}
+
+// indent appends JSON as package json writes it, with a line for each value and
+// two spaces a level. Package json's own way checks every byte of what it wrote
+// itself, and takes longer than writing it.
+func indent(to, compact []byte) []byte {
+	depth := 0
+	newLine := func() {
+		to = append(to, '\n')
+		for range depth {
+			to = append(to, "  "...)
+		}
+	}
+	for i := 0; i < len(compact); i++ {
+		switch c := compact[i]; c {
+		case '"':
+			end := i + 1
+			for ; compact[end] != '"'; end++ {
+				if compact[end] == '\\' {
+					end++
+				}
+			}
+			to = append(to, compact[i:end+1]...)
+			i = end
+		case '{', '[':
+			to = append(to, c)
+			if closing := c + 2; compact[i+1] == closing { // in ASCII
+				to = append(to, closing)
+				i++
+				continue
+			}
+			depth++
+			newLine()
+		case '}', ']':
+			depth--
+			newLine()
+			to = append(to, c)
+		case ',':
+			to = append(to, c)
+			newLine()
+		case ':':
+			to = append(to, ": "...)
+		default:
+			to = append(to, c)
+		}
+	}
+	return to
 }

@@ -241,6 +241,36 @@ func (f *file) close() error {
 	return f.t.add(w)
 }
 
+// A scratch is a file without a name, for what is known before what stands before
+// it. It is gone with the process.
+type scratch struct {
+	f *os.File
+	*bufio.Writer
+}
+
+func (t *tree) scratch() (*scratch, error) {
+	f, err := os.CreateTemp(t.temp, "scratch-")
+	if err != nil {
+		return nil, fmt.Errorf("writing the bundle: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(fmt.Errorf("writing the bundle: %w", err), f.Close())
+	}
+	return &scratch{f, bufio.NewWriterSize(f, 64<<10)}, nil
+}
+
+// copyTo writes all that was written to the scratch.
+func (s *scratch) copyTo(w io.Writer) error {
+	if err := s.Flush(); err != nil {
+		return err
+	}
+	if _, err := s.f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := io.Copy(w, s.f)
+	return err
+}
+
 // write makes a whole file and the folders on the way to it.
 func (t *tree) write(name string, data []byte) error {
 	if err := checkPath(name); err != nil {

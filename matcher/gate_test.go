@@ -70,7 +70,7 @@ func FuzzGate(f *testing.F) {
 				continue
 			}
 			w := &work{m: m}
-			if !w.find(whole, &l) {
+			if !w.find(whole, &l, true) {
 				continue
 			}
 			r := w.result(evidence.Channel)
@@ -103,7 +103,7 @@ func TestGateOnACorpus(t *testing.T) {
 	}
 	for text := range strings.SplitSeq(string(data), "\x1e\n") {
 		l := m.look(text)
-		if w := (&work{m: m}); !l.passed && !l.anchored && w.find(text, &l) && len(w.matches().Matches) > 0 {
+		if w := (&work{m: m}); !l.passed && !l.anchored && w.find(text, &l, true) && len(w.matches().Matches) > 0 {
 			t.Errorf("dropped: %q", text)
 		}
 	}

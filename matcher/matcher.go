@@ -82,7 +82,7 @@ func (m *Matcher) Find(text string, kind evidence.SourceKind) evidence.Result {
 	}
 	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
 	defer m.pool.Put(w)
-	if !w.find(text, &l) {
+	if !w.find(text, &l, true) {
 		return evidence.Result{}
 	}
 	return w.result(kind)
@@ -97,7 +97,7 @@ func (m *Matcher) Matches(text string) []evidence.Match {
 	}
 	w := m.pool.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
 	defer m.pool.Put(w)
-	if !w.find(text, &l) {
+	if !w.find(text, &l, false) {
 		return nil
 	}
 	return w.matches().Matches
@@ -148,8 +148,10 @@ func (w *work) keep(c cand) {
 	w.cands = append(w.cands, c)
 }
 
-// find gathers what text holds, of which the gate saw l; false: nothing.
-func (w *work) find(text string, l *look) bool {
+// find gathers what text holds, of which the gate saw l; false: nothing. Words
+// that signatures ask for are looked for where it is to be judged; else they are
+// taken to be there, since no match hangs on them.
+func (w *work) find(text string, l *look, judged bool) bool {
 	w.text = text
 	w.cands, w.items = w.cands[:0], w.items[:0]
 	if w.s, w.fold.jumps = text, w.fold.jumps[:0]; l.high != 0 {
@@ -157,11 +159,11 @@ func (w *work) find(text string, l *look) bool {
 	}
 	w.spotsAt = -1
 	w.candidates()
-	words := l.anchored && w.m.rules.wordsIn(w.s, &w.words)
+	words := l.anchored && (!judged || w.m.rules.wordsIn(w.s, &w.words))
 	if !words {
 		w.words.hits = w.words.hits[:0]
 	}
-	if len(w.cands) == 0 && !words && len(w.m.rules.added) == 0 {
+	if len(w.cands) == 0 && (!words || !judged) && len(w.m.rules.added) == 0 {
 		return false
 	}
 	// Most numbers in chats are nobody's, and most of those chats have no layout
