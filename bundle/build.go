@@ -3,7 +3,6 @@ package bundle
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,10 +63,12 @@ func Build(ctx context.Context, dir string, in Input) (result Result, err error)
 		ctx: ctx, in: in, tree: t, gate: newGateKeeper(in.Gate, in.Allow), name: name,
 		collected: map[string]int64{}, sightings: map[messageKey][]evidence.Sighting{}, totals: newTotals(), stamps: []Stamped{}, unstamped: []string{},
 	}
-	if b.trail, err = t.scratch(); err != nil {
-		return Result{}, err
+	if in.Profile.has(custodyLog) {
+		if b.trail, err = t.scratch(); err != nil {
+			return Result{}, err
+		}
+		defer func() { _ = b.trail.f.Close() }() // where it was not come to
 	}
-	defer func() { err = errors.Join(err, b.trail.f.Close()) }()
 	if in.Archive != NoArchive {
 		if b.archive, err = newArchive(dir, name, in.Archive, in.At); err != nil {
 			return Result{}, err

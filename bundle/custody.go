@@ -124,7 +124,7 @@ func (b *builder) custodyText() error {
 	if !b.in.Profile.has(custodyLog) {
 		return nil
 	}
-	return b.tree.stream(custodyTextPath, func(w io.Writer) error {
+	err := b.tree.stream(custodyTextPath, func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		fmt.Fprintf(out, "Custody of case %s, as far as this bundle goes\n", b.in.Case.ID)
 		fmt.Fprintf(out, "Made from custody.jsonl, which is the record; this page is for reading.\nHead: %s\n\n", b.head)
@@ -138,6 +138,7 @@ func (b *builder) custodyText() error {
 		}
 		return b.trail.copyTo(w)
 	})
+	return errors.Join(err, b.trail.f.Close()) // before the folder goes: some file systems keep the name of what is open
 }
 
 // entryText renders an entry for reading.

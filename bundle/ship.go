@@ -59,12 +59,18 @@ type packer interface {
 // newArchive makes the temporary file beside the final one.
 func newArchive(dir, name string, kind ArchiveKind, at time.Time) (*archive, error) {
 	a := &archive{final: filepath.Join(dir, name+"."+string(kind)), top: name, sum: sha256.New(), dirs: map[string]bool{}}
-	if _, err := os.Lstat(a.final); err == nil {
-		return nil, fmt.Errorf("%w: %s", ErrExists, a.final)
-	}
+	// The temporary name is one for all, and the final one is looked for behind it:
+	// of two exports that begin in one second, only one can make it.
 	var err error
-	if a.f, err = os.CreateTemp(dir, "."+filepath.Base(a.final)+partial); err != nil {
+	a.f, err = os.OpenFile(filepath.Join(dir, "."+filepath.Base(a.final)+partial+"1"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return nil, fmt.Errorf("%w: %s is being written by another export", ErrExists, a.final)
+	case err != nil:
 		return nil, fmt.Errorf("writing the archive: %w", err)
+	}
+	if _, err := os.Lstat(a.final); err == nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s", ErrExists, a.final), a.f.Close(), os.Remove(a.f.Name()))
 	}
 	if a.lock, err = hold(a.f.Name()); err != nil {
 		return nil, errors.Join(err, a.f.Close(), os.Remove(a.f.Name()))

@@ -86,6 +86,21 @@ func TestArchiveAloneReplacesNothing(t *testing.T) {
 		t.Errorf("after a second time: %q", left)
 	}
 	out = t.TempDir()
+	both := r.in
+	var second error
+	both.Progress = func(items int) {
+		if items == 1 {
+			_, second = bundle.Build(t.Context(), out, r.in)
+		}
+	}
+	first, err = bundle.Build(t.Context(), out, both)
+	must(t, err)
+	data, err = os.ReadFile(first.Archive)
+	must(t, err)
+	if left := leftovers(t, out); !errors.Is(second, bundle.ErrExists) || len(left) != 1 || evidence.Digest(data) != first.ArchiveSHA256 {
+		t.Errorf("at the same time: %v, left %q", second, left)
+	}
+	out = t.TempDir()
 	r.in.Gate = func(name string, _ []byte) []bundle.Hit {
 		if strings.HasSuffix(name, "ev-item2/record.json") {
 			return []bundle.Hit{{Kind: "aadhaar", Start: 0, End: 4}}

@@ -7,7 +7,8 @@ import (
 )
 
 // CanonicalJSON encodes with sorted keys, no spaces and no HTML escapes. Keys are
-// UTF-8, no two of an object the same.
+// UTF-8, no two of an object the same; what encodes itself does so canonically but
+// for the order of keys.
 func CanonicalJSON(v any) ([]byte, error) {
 	encoded, err := encodeJSON(v)
 	if err != nil {

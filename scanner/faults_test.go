@@ -246,9 +246,9 @@ func TestKeysLostAtTheServer(t *testing.T) {
 }
 
 // Telegram moves a sign-in, a network and an account to another data centre: when
-// the one move is over, or before what was moved is answered.
+// the one move is over, or before what was moved is answered, or time and again.
 func TestDataCentreMigrates(t *testing.T) {
-	for name, back := range map[string]int{"later": 15, "at once": 5} {
+	for name, tc := range map[string]struct{ back, times int }{"later": {15, 1}, "at once": {5, 1}, "again and again": {5, 4}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.dc.Inject(telegram.Fault{Method: "auth.sendCode", Error: "PHONE_MIGRATE_2"})
@@ -257,11 +257,13 @@ func TestDataCentreMigrates(t *testing.T) {
 			stop := b.watch(b.scanner(), leaks, news, bot)
 			b.wait(scanner.Watching, 1)
 			b.act(24, func(step int) {
-				if step == 5 {
-					b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "NETWORK_MIGRATE_1"})
-				}
-				if step == back {
-					b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "USER_MIGRATE_2"})
+				for range tc.times {
+					if step == 5 {
+						b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "NETWORK_MIGRATE_1"})
+					}
+					if step == tc.back {
+						b.dc.Inject(telegram.Fault{Method: "messages.getHistory", Error: "USER_MIGRATE_2"})
+					}
 				}
 			})
 			b.agree(leaks, news, bot)

@@ -55,9 +55,12 @@ const heartbeat = time.Minute
 
 // Run reads what is missing of every source's history and records what is
 // posted, edited and deleted, until ctx ends. A failed write ends it: nothing is
-// read that cannot be kept.
+// read that cannot be kept. An account that Telegram sends from one data centre to
+// the other and back is read ever more seldom.
 func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
+	pause := reconnecting()
 	for {
+		began := time.Now()
 		before, err := s.session().LoadSession(ctx)
 		if err != nil && !errors.Is(err, session.ErrNotFound) {
 			return err
@@ -65,6 +68,14 @@ func (s *Scanner) Run(ctx context.Context, o RunOptions) error {
 		err = s.read(ctx, o)
 		if !redirected(err) || !s.carried(ctx, before, err) {
 			return err
+		}
+		if time.Since(began) > time.Minute {
+			pause.Reset()
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause.NextBackOff()):
 		}
 	}
 }

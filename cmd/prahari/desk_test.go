@@ -66,7 +66,7 @@ func newDesk(t *testing.T) *desk {
 		}
 	})
 	disk := filepath.Dir(d.dir)
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=256m"); err == nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=768m"); err == nil {
 		d.small = true
 		t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
 	}
