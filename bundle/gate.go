@@ -79,6 +79,7 @@ type gateKeeper struct {
 	gate    Gate
 	seed    maphash.Seed
 	own     ids                          // ids and digit runs that are not identifiers
+	items   ids                          // those of the items, once all are read
 	drawn   map[string][sha256.Size]byte // the PDFs that this program drew, by path
 	allowed [][]byte
 	leaks   []Leak
@@ -259,10 +260,10 @@ func (g *gateKeeper) excused(content []byte, h Hit, local ids) bool {
 	for _, in := range []func(byte) bool{isDigit, isWord} {
 		if start, end = grow(content, h, in); start < end {
 			key := maphash.Bytes(g.seed, content[start:end])
-			_, ours := g.own[key]
-			_, here := local[key]
-			if ours || here {
-				return true
+			for _, set := range []ids{g.own, g.items, local} {
+				if _, known := set[key]; known {
+					return true
+				}
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func (b *builder) allItems() (err error) {
 		}
 		return nil
 	})
-	late := ids{}
+	theirs := ids{}
 	g.Go(func() error {
 		defer close(sync)
 		synced := int64(0)
@@ -126,7 +126,7 @@ func (b *builder) allItems() (err error) {
 						return err
 					}
 					for key := range m.local {
-						late[key] = struct{}{}
+						theirs[key] = struct{}{}
 					}
 				}
 			case <-ctx.Done():
@@ -137,9 +137,7 @@ func (b *builder) allItems() (err error) {
 	})
 	err = g.Wait()
 	b.collected = nil // every item has its own
-	for key := range late {
-		b.gate.own[key] = struct{}{}
-	}
+	b.gate.items = theirs
 	switch twice := b.tree.items.twice(); {
 	case err != nil:
 	case b.items == 0:

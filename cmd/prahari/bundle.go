@@ -87,6 +87,7 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 		return err
 	}
 	defer w.close(&err)
+	defer debug.SetGCPercent(debug.SetGCPercent(50)) // what a case is gathered from would take more than its bundle
 	in, items, err := w.bundleInput(ctx, caseID)
 	if err != nil {
 		return err
@@ -112,7 +113,7 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	}
 	bar := e.bar(int64(items), "exporting", false)
 	in.Progress = func(n int) { _ = bar.Set(n) }
-	ended := boundMemory(items)
+	ended := boundMemory(items, in.Archive == bundle.Zip)
 	result, err := bundle.Build(ctx, out, in)
 	ended()
 	_ = bar.Finish()
@@ -152,15 +153,18 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 
 // boundMemory lets an export of many items collect garbage seldom while there is
 // little, and often before it takes more than it needs: the limit is twice what
-// was measured to be held for each item, and what a thousand take. The function
-// it returns ends that.
-func boundMemory(items int) (end func()) {
+// was measured to be held for each item, and what a thousand take. A zip's list of
+// files is held until its end. The function it returns ends that.
+func boundMemory(items int, zip bool) (end func()) {
 	if items < 1000 {
 		return func() {}
 	}
 	percent := debug.SetGCPercent(300)
-	limit := debug.SetMemoryLimit(-1)
-	debug.SetMemoryLimit(min(limit, 56<<20+400*int64(items)))
+	limit, each := debug.SetMemoryLimit(-1), int64(400)
+	if zip {
+		each = 2500
+	}
+	debug.SetMemoryLimit(min(limit, 56<<20+each*int64(items)))
 	return func() {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
