@@ -67,7 +67,8 @@ func mayMake(path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return &fs.PathError{Op: "make", Path: path, Err: fs.ErrExist}
 	}
-	if err := unix.Access(filepath.Dir(path), unix.W_OK); err != nil {
+	// The dot at the end: it can only be in a folder.
+	if err := unix.Access(filepath.Dir(path)+"/.", unix.W_OK|unix.X_OK); err != nil {
 		return &fs.PathError{Op: "make", Path: path, Err: err}
 	}
 	return nil
