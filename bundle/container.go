@@ -65,20 +65,25 @@ func openContainer(at string) (container, error) {
 }
 
 // SealedItems lists the items whose sealed originals are in what has a bundle's
-// form at a path, a folder or an archive. It verifies nothing.
+// form at a path, a folder or an archive. It verifies nothing. Beside an error
+// are the items that were found nevertheless.
 func SealedItems(ctx context.Context, at string) (items []string, err error) {
 	c, err := openContainer(at)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	var unseen error
 	err = c.walk(ctx, func(e entry) {
+		if e.bad != "" && (e.name == "" || strings.HasPrefix(sealedPrefix, e.name+"/")) { // the archive, or a folder on the way
+			unseen = fmt.Errorf("%s: %s %s", at, e.name, e.bad)
+		}
 		id, ours := strings.CutPrefix(e.name, sealedPrefix)
-		if id, ends := strings.CutSuffix(id, sealedEnd); ours && ends && e.bad == "" {
+		if id, ends := strings.CutSuffix(id, sealedEnd); ours && ends {
 			items = append(items, id)
 		}
 	})
-	return items, err
+	return items, errors.Join(err, unseen)
 }
 
 // openArchive tells a zip from a tar.

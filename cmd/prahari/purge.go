@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,6 +91,7 @@ type purged struct {
 	OpenCase int       `json:"open_case"`
 	Before   time.Time `json:"collected_before"`
 	Bundles  []string  `json:"bundles,omitempty"` // that still hold sealed originals of what is purged
+	Unread   []string  `json:"unread,omitempty"`  // beside the bundles, may hold some too
 }
 
 func (e env) purge(ctx context.Context, o purgeOptions) (err error) {
@@ -136,6 +138,11 @@ func (e env) purge(ctx context.Context, o purgeOptions) (err error) {
 			column[expiredView]{"because", func(v expiredView) string { return v.Because }, 0},
 		)
 	}
+	// Before the deletion: what an interrupted or failed purge deleted is due no more.
+	if err := w.bundlesOf(ctx, views, &result); err != nil {
+		return err
+	}
+	result.sayBundles(e)
 	bar := e.bar(int64(len(all)), "purging", false)
 	order := store.Purge{Reason: o.reason, Actor: e.operator(), Approver: o.approver, At: now, OpenCases: o.openCases}
 	result.Purged, err = w.db.PurgeEvidence(ctx, all, order, func(n int) { _ = bar.Set(n) })
@@ -152,16 +159,19 @@ func (e env) purge(ctx context.Context, o purgeOptions) (err error) {
 		}
 		return err
 	}
-	if result.Bundles, err = w.bundlesOf(ctx, views); err != nil {
-		return err
-	}
 	return result.print(e)
 }
 
-func (r purged) print(e env) error {
-	for _, dir := range r.Bundles {
-		e.say("%s still holds sealed originals of what is purged: keep it on purpose, or delete it.", dir)
+func (r purged) sayBundles(e env) {
+	for _, at := range r.Bundles {
+		e.say("%s still holds sealed originals of what is purged: keep it on purpose, or delete it.", at)
 	}
+	for _, at := range r.Unread {
+		e.say("%s could not be read: look yourself whether it holds sealed originals of what is purged.", at)
+	}
+}
+
+func (r purged) print(e env) error {
 	if e.global.json {
 		return printJSON(e.out, r)
 	}
@@ -205,28 +215,36 @@ func (w *workspace) purgeNotices(ctx context.Context, notices []store.ExpiredNot
 	return n, nil
 }
 
-// bundlesOf finds bundles in the workspace with sealed originals that are due.
-func (w *workspace) bundlesOf(ctx context.Context, views []expiredView) ([]string, error) {
-	found, err := filepath.Glob(w.path("bundles/EB-*"))
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
+// bundlesOf finds what in the workspace's folder of bundles has sealed originals
+// that are due, whatever its name: bundles may be renamed, and a killed export
+// leaves a hidden one.
+func (w *workspace) bundlesOf(ctx context.Context, views []expiredView, result *purged) error {
 	due := map[string]bool{}
 	for _, v := range views {
-		due[v.ID] = v.State == "due"
+		if v.State == "due" {
+			due[v.ID] = true
+		}
 	}
-	var with []string
-	for _, path := range found {
+	if len(due) == 0 {
+		return nil
+	}
+	dir := w.path("bundles")
+	found, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		result.Unread = append(result.Unread, dir)
+	}
+	for _, f := range found {
+		path := filepath.Join(dir, f.Name())
 		items, err := bundle.SealedItems(ctx, path)
-		if errors.Is(err, bundle.ErrNotBundle) {
-			continue // a file of somebody's beside the bundles
-		}
-		if err != nil {
-			return nil, err
-		}
-		if slices.ContainsFunc(items, func(id string) bool { return due[id] }) {
-			with = append(with, path)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case slices.ContainsFunc(items, func(id string) bool { return due[id] }):
+			result.Bundles = append(result.Bundles, path)
+		case errors.Is(err, bundle.ErrNotBundle): // a file of somebody's beside the bundles
+		case err != nil:
+			result.Unread = append(result.Unread, path)
 		}
 	}
-	return with, nil
+	return nil
 }
