@@ -99,13 +99,22 @@ func (e env) bundleExport(ctx context.Context, caseID string, o exportOptions) (
 	in.Profile, in.Archive, in.NoFolder, in.Tender = bundle.Profile(o.profile), bundle.ArchiveKind(o.archive), o.alone, bundle.Tender(o.tender)
 	if o.dryRun {
 		plan := exportPlan{
-			Bundle: bundle.Name(in.Case.ID, in.Seq, in.At), Dir: out, Profile: in.Profile, Items: items, Notices: len(in.Notices), Exceptions: len(in.Allow), DryRun: true,
+			Bundle: bundle.Name(in.Case.ID, in.Seq, in.At), Profile: in.Profile, Items: items, Notices: len(in.Notices), Exceptions: len(in.Allow), DryRun: true,
+		}
+		var where []string
+		if !o.alone {
+			plan.Dir = filepath.Join(out, plan.Bundle)
+			where = append(where, plan.Dir)
+		}
+		if in.Archive != bundle.NoArchive {
+			plan.Archive = filepath.Join(out, plan.Bundle+"."+string(in.Archive))
+			where = append(where, plan.Archive)
 		}
 		if e.global.json {
 			return printJSON(e.out, plan)
 		}
 		_, err = fmt.Fprintf(e.out, "%s with %d items and %d notices would be written to %s, for a %s; the leak gate would let %s pass\n",
-			plan.Bundle, items, plan.Notices, out, plan.Profile, count(plan.Exceptions, "exception"))
+			plan.Bundle, items, plan.Notices, strings.Join(where, " and "), plan.Profile, count(plan.Exceptions, "exception"))
 		return err
 	}
 	if err := os.MkdirAll(out, 0o700); err != nil {
@@ -187,7 +196,8 @@ func stampReason(stamps []bundle.Stamped) string {
 // exportPlan is what a dry run says.
 type exportPlan struct {
 	Bundle     string         `json:"bundle"`
-	Dir        string         `json:"dir"`
+	Dir        string         `json:"dir,omitempty"`
+	Archive    string         `json:"archive,omitempty"`
 	Profile    bundle.Profile `json:"profile"`
 	Items      int            `json:"items"`
 	Notices    int            `json:"notices"`
