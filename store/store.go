@@ -21,6 +21,7 @@ var (
 	ErrNotFound    = errors.New("not there")
 	ErrNewerSchema = errors.New("the database was made by a newer prahari")
 	ErrOlderSchema = errors.New("the database was made by an older prahari")
+	ErrEmpty       = errors.New("the database is empty: no workspace was made in it")
 	ErrLocked      = errors.New("the workspace is locked")
 	ErrBroken      = errors.New("what is recorded does not verify")
 )
@@ -61,7 +62,7 @@ type Mode int
 const (
 	_      Mode = iota
 	Create      // make the database where there is none
-	AsIs        // leave an older schema as it is, and fail with ErrOlderSchema
+	AsIs        // leave an older schema as it is, and fail with ErrOlderSchema, or ErrEmpty
 )
 
 // Open opens a database and brings its schema up to date: a file of SQLite by
@@ -144,6 +145,9 @@ func (db *DB) migrate(ctx context.Context, asIs bool) error {
 		}
 		if done > len(all) {
 			return fmt.Errorf("%w: its schema is %d, this one knows %d", ErrNewerSchema, done, len(all))
+		}
+		if asIs && done == 0 {
+			return ErrEmpty
 		}
 		if asIs && done < len(all) {
 			return fmt.Errorf("%w: its schema is %d, this one brings it to %d", ErrOlderSchema, done, len(all))

@@ -136,6 +136,21 @@ func TestOlderLogsGetTheirTree(t *testing.T) {
 	}
 }
 
+// An empty database is of no older build, and stays empty.
+func TestOpenAsIsOfAnEmptyDatabase(t *testing.T) {
+	dir := t.TempDir()
+	beside := raw(t, dir)
+	if _, err := beside.Exec(`CREATE TABLE migration (number BIGINT PRIMARY KEY, name TEXT NOT NULL, at_ms BIGINT NOT NULL)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), where(dir), store.AsIs); !errors.Is(err, store.ErrEmpty) || errors.Is(err, store.ErrOlderSchema) {
+		t.Error(err)
+	}
+	if _, err := beside.Exec(`CREATE TABLE custody (x BIGINT)`); err != nil {
+		t.Errorf("tables were made in it: %v", err)
+	}
+}
+
 // An older schema stays as it is where that is asked for, until it is opened.
 func TestOpenAsIs(t *testing.T) {
 	dir := t.TempDir()

@@ -85,6 +85,8 @@ func outcome(ctx context.Context, err error) (code int, say string) {
 		return exitFailed, err.Error() + ": another prahari is writing to it; stop that one or wait"
 	case errors.Is(err, store.ErrNewerSchema):
 		return exitFailed, err.Error() + "; upgrade prahari"
+	case errors.Is(err, store.ErrEmpty):
+		return exitFailed, err.Error() + "; restore it from your backup, or name the right one with --db or 'database' in prahari.yaml; 'prahari init' makes a new one in a folder without a prahari.yaml"
 	case errors.Is(err, store.ErrOlderSchema):
 		return exitFailed, err.Error() + "; a dry run changes nothing, so it cannot tell: copy the database if you may go back, then 'prahari doctor' brings it up to date"
 	case errors.Is(err, evidence.ErrTooFewRecipients):

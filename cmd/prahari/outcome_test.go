@@ -35,6 +35,7 @@ func outcomes() []outcomeCase {
 		{wrap(store.ErrLocked), 1, false},
 		{wrap(store.ErrNewerSchema), 1, false},
 		{wrap(store.ErrOlderSchema), 1, false},
+		{wrap(store.ErrEmpty), 1, false},
 		{wrap(evidence.ErrTooFewRecipients), 1, false},
 		{wrap(syscall.ENOSPC), 1, false},
 		{wrap(fs.ErrPermission), 1, false},
