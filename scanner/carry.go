@@ -36,12 +36,19 @@ func (s *Scanner) carried(ctx context.Context, before []byte, cause error) bool 
 		return false
 	}
 	now, err := (&session.Loader{Storage: s.session()}).Load(ctx)
-	if err != nil || bytes.Equal(now.AuthKey, was.AuthKey) {
+	if err != nil {
 		return false
 	}
 	home := now.DC
-	if to, sent := tgerr.As(cause); sent && to.Code == 303 {
+	to, sent := tgerr.As(cause)
+	if sent = sent && to.Code == 303; sent {
 		home = to.Argument
+	}
+	if bytes.Equal(now.AuthKey, was.AuthKey) {
+		if sent { // the library was there already, or followed only the first of two
+			s.config.Log.WarnContext(ctx, "Telegram sent the account elsewhere; it is read again", "to", home, "at", now.DC)
+		}
+		return sent
 	}
 	if home == was.DC { // sent back, or the keys of before are lost there
 		err := s.connected(ctx, link{session: old}, func(ctx context.Context, client *telegram.Client) error {
