@@ -168,7 +168,7 @@ func (db *DB) itemPage(ctx context.Context, page []string, sources map[string]ev
 		items[place[e.ID]] = e
 		return e.ID, nil
 	}, `SELECT e.id, e.source_id, e.message_id, e.version, e.url, e.posted_ms, e.edited_ms, e.captured_ms, e.origin, e.masked, e.collection,
-		e.commitment, e.sealed_sha256, e.sealed_size, s.data FROM evidence e JOIN sealed s ON s.evidence_id = e.id WHERE e.id IN (`+placeholders(1)+`)`, args...)
+		e.commitment, e.sealed_sha256, e.sealed_size, s.data FROM evidence e JOIN sealed s ON s.evidence_id = e.id WHERE e.id IN (`+placeholders(1, exportPage)+`)`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -190,17 +190,8 @@ func (db *DB) itemPage(ctx context.Context, page []string, sources map[string]ev
 		}
 		items[place[id]].Findings = append(items[place[id]].Findings, kept)
 		return struct{}{}, nil
-	}, `SELECT evidence_id, body FROM finding WHERE evidence_id IN (`+placeholders(1)+`) ORDER BY evidence_id, severity DESC, id`, args...)
+	}, `SELECT evidence_id, body FROM finding WHERE evidence_id IN (`+placeholders(1, exportPage)+`) ORDER BY evidence_id, severity DESC, id`, args...)
 	return items, err
-}
-
-// placeholders are those of pageArgs behind others, the first of which is $1.
-func placeholders(first int) string {
-	all := make([]string, exportPage)
-	for i := range all {
-		all[i] = fmt.Sprintf("$%d", first+i)
-	}
-	return strings.Join(all, ", ")
 }
 
 // CaseSightings lists later looks at a case's messages, by source, message, time
@@ -222,7 +213,7 @@ func (db *DB) CaseSightings(ctx context.Context, c CaseItems) ([]evidence.Sighti
 				err := scan(&s.MessageID, &s.State, &seen)
 				s.At = at(seen)
 				return s, err
-			}, `SELECT message_id, state, at_ms FROM sighting WHERE source_id = $1 AND message_id IN (`+placeholders(2)+`)
+			}, `SELECT message_id, state, at_ms FROM sighting WHERE source_id = $1 AND message_id IN (`+placeholders(2, exportPage)+`)
 				ORDER BY message_id, at_ms, state`, append([]any{source.ID}, pageArgs(page)...)...)
 			if err != nil {
 				return nil, err
@@ -283,7 +274,7 @@ func (db *DB) objectsOf(ctx context.Context, c CaseItems) (func(object string) b
 	}
 	for page := range pages(c.ids(true)) {
 		found, err := rows(ctx, db, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
-			`SELECT id FROM finding WHERE evidence_id IN (`+placeholders(1)+`)`, pageArgs(page)...)
+			`SELECT id FROM finding WHERE evidence_id IN (`+placeholders(1, exportPage)+`)`, pageArgs(page)...)
 		if err != nil {
 			return nil, err
 		}

@@ -23,32 +23,36 @@ const rowsAtOnce = 16
 func (r *rowsFor) add(values ...any) { r.values = append(r.values, values...) }
 
 func (r *rowsFor) insert(ctx context.Context) error {
-	for left := r.values; len(left) > 0; {
-		n := rowsAtOnce
-		if len(left) < n*r.columns {
-			n = 1
+	left := r.values
+	for _, n := range []int{rowsAtOnce, 1} {
+		width := n * r.columns
+		if len(left) < width {
+			continue
 		}
-		if _, err := r.tx.ExecContext(ctx, r.before+places(n, r.columns)+r.behind, left[:n*r.columns]...); err != nil {
-			return err
+		text := r.before + places(n, r.columns) + r.behind
+		for ; len(left) >= width; left = left[width:] {
+			if _, err := r.tx.ExecContext(ctx, text, left[:width]...); err != nil {
+				return err
+			}
 		}
-		left = left[n*r.columns:]
 	}
 	return nil
 }
 
 // places are the placeholders of rows: ($1, $2), ($3, $4).
 func places(rows, columns int) string {
-	var s strings.Builder
-	for i := range rows * columns {
-		switch {
-		case i == 0:
-			s.WriteString("($")
-		case i%columns == 0:
-			s.WriteString("), ($")
-		default:
-			s.WriteString(", $")
-		}
-		s.WriteString(strconv.Itoa(i + 1))
+	all := make([]string, rows)
+	for i := range all {
+		all[i] = "(" + placeholders(1+i*columns, columns) + ")"
 	}
-	return s.String() + ")"
+	return strings.Join(all, ", ")
+}
+
+// placeholders are n of them, the first of which is $first.
+func placeholders(first, n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = "$" + strconv.Itoa(first+i)
+	}
+	return strings.Join(all, ", ")
 }
