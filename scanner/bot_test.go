@@ -2,6 +2,7 @@ package scanner_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,5 +170,39 @@ func TestAProbeThatNobodyAllowedSendsNothing(t *testing.T) {
 	}
 	if _, err := b.scanner().Probe(t.Context(), good); err != nil || b.dc.Calls()["messages.sendMessage"] != 1 {
 		t.Errorf("the one that holds: %v", err)
+	}
+}
+
+// What a dry run names is what is called, beside what connecting takes.
+func TestCallsAreNamed(t *testing.T) {
+	b := newBench(t)
+	b.signIn()
+	s := b.scanner()
+	for what, tc := range map[string]struct {
+		named func(string) ([]string, error)
+		call  func(string) error
+	}{
+		"leaks":       {scanner.DiscoverCalls, func(q string) error { _, err := s.Discover(t.Context(), q); return err }},
+		"#leaks":      {scanner.DiscoverCalls, func(q string) error { _, err := s.Discover(t.Context(), q); return err }},
+		"@leaks":      {scanner.DiscoverCalls, func(q string) error { _, err := s.Discover(t.Context(), q); return err }},
+		"@lookup_bot": {scanner.ProfileCalls, func(ref string) error { _, err := s.Profile(t.Context(), ref); return err }},
+	} {
+		named, err := tc.named(what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := b.dc.Calls()
+		if err := tc.call(what); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		var called []string
+		for method, n := range b.dc.Calls() {
+			if n > before[method] && !slices.Contains([]string{"help.getConfig", "users.getUsers"}, method) {
+				called = append(called, method)
+			}
+		}
+		if slices.Sort(called); !slices.Equal(called, slices.Sorted(slices.Values(named))) {
+			t.Errorf("%s: named %q, called %q", what, named, called)
+		}
 	}
 }

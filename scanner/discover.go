@@ -54,7 +54,7 @@ func DiscoverCalls(query string) ([]string, error) {
 		return []string{"channels.searchPosts"}, nil
 	case like:
 		_, err := parseRef(name)
-		return []string{"contacts.resolveUsername", "channels.getChannelRecommendations"}, err
+		return []string{"contacts.resolveUsername", "channels.getFullChannel", "channels.getChannelRecommendations"}, err
 	}
 	return []string{"contacts.search"}, nil
 }
