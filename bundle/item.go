@@ -97,7 +97,7 @@ func (b *builder) allItems() (err error) {
 			return nil
 		})
 	}
-	g.Go(func() error { return b.custodyText() }) // nobody waits for it
+	g.Go(b.custodyText) // nobody waits for it
 	sync := make(chan struct{}, 1)
 	g.Go(func() error {
 		for range sync {
