@@ -19,7 +19,17 @@ func (s *Scanner) session() sessionFile {
 // library follows, and then nobody is signed in where it is, or what it repeats
 // there is sent on again.
 func redirected(err error) bool {
-	return errors.Is(err, ErrSignedOut) || tgerr.IsCode(err, 303)
+	_, on := sentOn(err)
+	return on || errors.Is(err, ErrSignedOut)
+}
+
+// sentOn reports whether Telegram sends on to another data centre, and to which.
+func sentOn(err error) (dc int, on bool) {
+	rpc, ok := tgerr.As(err)
+	if !ok || rpc.Code != 303 {
+		return 0, false
+	}
+	return rpc.Argument, true
 }
 
 // carried carries the sign-in to the data centre that Telegram sent the client to,
@@ -39,31 +49,18 @@ func (s *Scanner) carried(ctx context.Context, before []byte, cause error) bool 
 	if err != nil {
 		return false
 	}
-	home := now.DC
-	to, sent := tgerr.As(cause)
-	if sent = sent && to.Code == 303; sent {
-		home = to.Argument
+	home, on := sentOn(cause)
+	if !on {
+		home = now.DC
 	}
-	if bytes.Equal(now.AuthKey, was.AuthKey) {
-		if sent { // the library was there already, or followed only the first of two
+	switch {
+	case bytes.Equal(now.AuthKey, was.AuthKey):
+		if on { // the library was there already, or followed only the first of two
 			s.config.Log.WarnContext(ctx, "Telegram sent the account elsewhere; it is read again", "to", home, "at", now.DC)
 		}
-		return sent
-	}
-	if home == was.DC { // sent back, or the keys of before are lost there
-		err := s.connected(ctx, link{session: old}, func(ctx context.Context, client *telegram.Client) error {
-			_, err := client.Self(ctx)
-			return err
-		})
-		if err == nil {
-			err = s.session().StoreSession(ctx, before)
-		}
-		if err != nil {
-			s.config.Log.WarnContext(ctx, "the session of before is not good any more", "data_centre", was.DC, "error", err.Error())
-			return false
-		}
-		s.config.Log.WarnContext(ctx, "Telegram sent the account away and back", "data_centre", was.DC, "by", now.DC)
-		return true
+		return on
+	case home == was.DC: // sent back, or the keys of before are lost there
+		return s.putBack(ctx, before, old, now.DC)
 	}
 	var out *tg.AuthExportedAuthorization
 	err = s.connected(ctx, link{session: old}, func(ctx context.Context, client *telegram.Client) error {
@@ -82,5 +79,23 @@ func (s *Scanner) carried(ctx context.Context, before []byte, cause error) bool 
 		return false
 	}
 	s.config.Log.WarnContext(ctx, "Telegram moved the account to another data centre; the sign-in was carried there", "from", was.DC, "to", now.DC)
+	return true
+}
+
+// putBack makes the session of before, which old holds, the account's again where
+// it is still good.
+func (s *Scanner) putBack(ctx context.Context, before []byte, old session.Storage, by int) bool {
+	err := s.connected(ctx, link{session: old}, func(ctx context.Context, client *telegram.Client) error {
+		_, err := client.Self(ctx)
+		return err
+	})
+	if err == nil {
+		err = s.session().StoreSession(ctx, before)
+	}
+	if err != nil {
+		s.config.Log.WarnContext(ctx, "the session of before is not good any more", "error", err.Error())
+		return false
+	}
+	s.config.Log.WarnContext(ctx, "Telegram sent the account away and back", "by", by)
 	return true
 }
