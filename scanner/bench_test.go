@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"filippo.io/age"
-
 	"prahari/evidence"
+	"prahari/fixtures/sealing"
 	"prahari/fixtures/telegram"
 	"prahari/matcher"
 	"prahari/scanner"
@@ -63,7 +62,7 @@ func newBenchOf(t *testing.T, scene string) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, dc: dc, dir: t.TempDir()}
-	b.maker, b.recipients = newMaker(t)
+	b.maker, b.recipients = sealing.Maker(t)
 	if b.db, err = store.Open(t.Context(), filepath.Join(b.dir, "prahari.db"), store.Create); err != nil {
 		t.Fatal(err)
 	}
@@ -73,27 +72,6 @@ func newBenchOf(t *testing.T, scene string) *bench {
 		}
 	})
 	return b
-}
-
-func newMaker(t testing.TB) (*evidence.Maker, []string) {
-	t.Helper()
-	var public []string
-	for range 2 {
-		id, err := age.GenerateX25519Identity()
-		if err != nil {
-			t.Fatal(err)
-		}
-		public = append(public, id.Recipient().String())
-	}
-	sealer, err := evidence.NewSealer(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	finder, err := matcher.New(matcher.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: "analyst:test"}, public
 }
 
 func (b *bench) note(e scanner.Event) {

@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"prahari/evidence"
+	"prahari/fixtures/sealing"
 	"prahari/fixtures/telegram"
 	"prahari/matcher"
 	"prahari/scanner"
@@ -215,7 +216,7 @@ type arena struct {
 func newArena(t *testing.T, each, many int) *arena {
 	t.Helper()
 	a := &arena{t: t, dir: t.TempDir()}
-	a.maker, a.recipients = newMaker(t)
+	a.maker, a.recipients = sealing.Maker(t)
 	var scene strings.Builder
 	scene.WriteString("users: [{phone: \"" + phone + "\", first: Ana}]\nchannels:\n  - {username: live, title: Live}\n")
 	for c := range atOnce {

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"filippo.io/age"
 	"golang.org/x/sys/unix"
 
 	"prahari/evidence"
 	"prahari/fixtures"
+	"prahari/fixtures/sealing"
 	"prahari/matcher"
 	"prahari/store"
 )
@@ -57,27 +57,6 @@ func catch(t testing.TB, n int) []caught {
 	return all
 }
 
-func vaultMaker(t testing.TB) *evidence.Maker {
-	t.Helper()
-	var public []string
-	for range 2 {
-		id, err := age.GenerateX25519Identity()
-		if err != nil {
-			t.Fatal(err)
-		}
-		public = append(public, id.Recipient().String())
-	}
-	sealer, err := evidence.NewSealer(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	finder, err := matcher.New(matcher.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &evidence.Maker{Sealer: sealer, Key: evidence.NewTokenKey(), Canonical: matcher.Canonical, Weigh: finder.Weigh, Operator: "analyst:a1"}
-}
-
 // A clock counts what passed on the wall and in this process's processor time,
 // which other programs of the machine do not add to.
 type clock struct{ wall, cpu time.Duration }
@@ -110,7 +89,8 @@ func TestVaultSpeed(t *testing.T) {
 	}
 	sqliteOnly(t, "the measure is of the default engine")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	all, maker := catch(t, n), vaultMaker(t)
+	all := catch(t, n)
+	maker, _ := sealing.Maker(t)
 	db, _ := filled(t, 0)
 	_, dir := filled(t, 0)
 	rows := raw(t, dir)
