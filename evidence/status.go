@@ -88,6 +88,11 @@ const (
 	SeenUnknown Observation = "unknown"
 )
 
+// Observations lists them all.
+func Observations() []Observation {
+	return []Observation{SeenLive, SeenEdited, SeenRemoved, SeenRenamed, SeenPrivate, SeenUnknown}
+}
+
 // Gone reports whether nobody can read it there any more.
 func (o Observation) Gone() bool { return o == SeenRemoved || o == SeenPrivate }
 

@@ -193,27 +193,27 @@ func newCaseList(e env) *cobra.Command {
 		Example: examples("prahari case list --open", "prahari case list --status sent --json"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.status != "" && !slices.Contains(evidence.Decisions(), evidence.Decision(o.status)) {
-				return usageErrorf(cmd, "--status is one of: %s", decisionNames())
+				return usageErrorf(cmd, "--status is one of: %s", listed(evidence.Decisions()))
 			}
-			shows := []string{"live", "edited", "removed", "renamed", "private", "unknown"}
-			if o.observed != "" && !slices.Contains(shows, o.observed) {
-				return usageErrorf(cmd, "--observed is one of: %s", strings.Join(shows, ", "))
+			if o.observed != "" && !slices.Contains(evidence.Observations(), evidence.Observation(o.observed)) {
+				return usageErrorf(cmd, "--observed is one of: %s", listed(evidence.Observations()))
 			}
 			return e.caseList(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.status, "status", "", "only cases of which this was decided")
-	f.StringVar(&o.observed, "observed", "", "only cases that show this: live, edited, removed, renamed, private, unknown")
+	f.StringVar(&o.observed, "observed", "", "only cases that show this: "+listed(evidence.Observations()))
 	f.StringVar(&o.assignee, "assignee", "", "only cases of this person")
 	f.BoolVar(&o.open, "open", false, "only cases that are not closed, withdrawn or a false positive")
 	return cmd
 }
 
-func decisionNames() string {
-	var names []string
-	for _, d := range evidence.Decisions() {
-		names = append(names, string(d))
+// listed are the words that a flag takes, in one line.
+func listed[S ~string](words []S) string {
+	names := make([]string, len(words))
+	for i, word := range words {
+		names[i] = string(word)
 	}
 	return strings.Join(names, ", ")
 }
