@@ -19,6 +19,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		"prahari/bundle": {"prahari/chart", "prahari/document", "prahari/evidence", "prahari/tsa"}, "prahari/tsa": nil, "prahari/fixtures/demotsa": {"prahari/tsa"}, "prahari/scanner": {"prahari/evidence", "prahari/matcher"},
 		"prahari/scanner/file": {"prahari/evidence"}, "prahari/fixtures": nil, "prahari/fixtures/postgres": nil, "prahari/fixtures/powercut": nil,
 		"prahari/fixtures/telegram": {"prahari/fixtures"},
+		"prahari/fixtures/sealing":  {"prahari/evidence", "prahari/matcher"},
 		"prahari/fixtures/expect":   {"prahari/evidence", "prahari/fixtures/telegram", "prahari/matcher", "prahari/store"},
 		"prahari/cmd/prahari": {
 			"prahari/alert", "prahari/bundle", "prahari/document", "prahari/evidence", "prahari/exchange", "prahari/fixtures/demotsa", "prahari/fixtures/telegram", "prahari/matcher", "prahari/report", "prahari/scanner",
